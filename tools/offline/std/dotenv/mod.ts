@@ -1,0 +1,6 @@
+/**
+ * A stand-in for the part of `@std/dotenv` that this repository uses.
+ *
+ * @module
+ */
+export * from "./parse.ts";
