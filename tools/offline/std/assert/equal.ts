@@ -15,22 +15,19 @@ function bytesOf(value: object): Uint8Array | undefined {
   return undefined;
 }
 
-/** The keys of an object, with those of its class: accessors count, methods are the same for both. */
+/** A plain object is what it shows; an instance is all it has, its class included. */
 function keysOf(value: object): Set<PropertyKey> {
-  const keys = new Set<PropertyKey>();
-  for (
-    let holder: object | null = value;
-    holder !== null && holder !== Object.prototype && holder !== Array.prototype;
-    holder = Object.getPrototypeOf(holder)
-  ) {
-    const isOwn = holder === value;
-    for (const key of Reflect.ownKeys(holder)) {
-      const isShown = Object.prototype.propertyIsEnumerable.call(holder, key);
-      if (isShown || !isOwn || value instanceof Error) keys.add(key);
-    }
+  const kind = kindOf(value);
+  if (kind === Object.prototype || kind === Array.prototype) {
+    const own = Reflect.ownKeys(value);
+    return new Set(own.filter((key) => Object.prototype.propertyIsEnumerable.call(value, key)));
   }
-  // A stack tells where an error was made, not what it says.
-  if (value instanceof Error) keys.delete("stack");
+  const keys = new Set<PropertyKey>();
+  let holder: object | null = value;
+  while (holder !== null && holder !== Object.prototype) {
+    for (const key of Reflect.ownKeys(holder)) keys.add(key);
+    holder = Object.getPrototypeOf(holder);
+  }
   return keys;
 }
 

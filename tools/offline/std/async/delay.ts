@@ -18,13 +18,13 @@ export function delay(ms: number, options: DelayOptions = {}): Promise<void> {
   const { signal, persistent = true } = options;
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
-    let timer: number;
+    let timer: ReturnType<typeof setTimeout>;
     const wait = (leftMs: number) => {
       timer = setTimeout(
         () => leftMs > LONGEST_TIMER_MS ? wait(leftMs - LONGEST_TIMER_MS) : finish(),
         Math.min(leftMs, LONGEST_TIMER_MS),
       );
-      if (!persistent) Deno.unrefTimer(timer);
+      if (!persistent) Deno.unrefTimer(Number(timer));
     };
     const finish = () => {
       signal?.removeEventListener("abort", abort);
