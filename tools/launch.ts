@@ -1,0 +1,24 @@
+const LAUNCHER = decodeURIComponent(new URL("./deno.ts", import.meta.url).pathname);
+
+/** The folder of the repository. */
+export const ROOT: string = decodeURIComponent(new URL("../", import.meta.url).pathname);
+
+export interface LaunchOptions {
+  /** The whole environment of the program. */
+  readonly environment?: Record<string, string>;
+  readonly stdout?: "inherit" | "piped";
+  readonly stderr?: "inherit" | "piped";
+}
+
+/** Starts Deno through the launcher, with or without jsr.io, in the folder of the repository. */
+export function launch(args: readonly string[], options: LaunchOptions = {}): Deno.ChildProcess {
+  const { environment, stdout = "inherit", stderr = "inherit" } = options;
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-all", "--no-config", LAUNCHER, ...args],
+    cwd: ROOT,
+    env: environment,
+    clearEnv: environment !== undefined,
+    stdout,
+    stderr,
+  }).spawn();
+}
