@@ -112,6 +112,7 @@ function failures(text: string): string {
 
 function tell({ report, text }: Run, why: string, startedAt: number): number {
   if (report.failed > 0) console.log(`\n${failures(text)}\n`);
+  if (/^ok \| 0 passed/m.test(text)) console.log("Not one test was run: that counts as a failure");
   if (report.skipped.length > 0) {
     console.log(`Skipped, ${why}:`);
     for (const name of report.skipped) console.log(`  ${name}`);

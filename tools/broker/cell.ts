@@ -10,6 +10,8 @@ const LINUX_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
  */
 export interface Cell {
   readonly server: Server;
+  /** Part of the names of its nodes, by which they are told from those of others. */
+  readonly id: string;
   readonly folder: string;
   readonly environment: Readonly<Record<string, string>>;
   /** The path of something in the folder as the server sees it. */
@@ -49,6 +51,7 @@ export async function createCell(server: Server): Promise<Cell> {
   let numbers = 0;
   return {
     server,
+    id: crypto.randomUUID().slice(0, 8),
     folder,
     environment,
     seen,

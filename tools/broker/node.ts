@@ -11,7 +11,7 @@ import type { Broker, Control } from "./types.ts";
 
 /** A private broker of which everything can be had: its process, its files, its data. */
 export interface Node extends Broker, AsyncDisposable {
-  /** `rabbit-1@localhost`, unique in its cluster only. */
+  /** `rabbit-` with a word that its cluster shares and a number, at localhost. */
   readonly name: string;
   /** Its own folder: `rabbitmq.conf`, `log`, `data`, and the files that were asked for. */
   readonly folder: string;
@@ -85,12 +85,30 @@ async function lastLog(folder: string): Promise<string> {
   }
 }
 
+/** Somebody else began to listen between our choice of a port and the start of the node. */
+class PortTakenError extends Error {}
+
+async function isTaken(port: number, cellId: string): Promise<boolean> {
+  const greeting = await greetIfThere({ hostname: "127.0.0.1", port });
+  return !greeting?.clusterName.includes(cellId);
+}
+
 /**
  * Starts a private broker: own ports, own data, own Erlang cookie. Many can run at once.
  *
  * @throws {Error} With the end of its log, when it does not come up.
  */
 export async function startNode(options: NodeOptions): Promise<Node> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await startOnce(tries === 1 ? options : { ...options, preferPort: undefined });
+    } catch (error) {
+      if (!(error instanceof PortTakenError) || tries === 3) throw error;
+    }
+  }
+}
+
+async function startOnce(options: NodeOptions): Promise<Node> {
   const { server, startTimeoutMs = 120_000 } = options;
   if (server.kind === "docker") {
     throw new Error("Cannot start a private node: only Docker is there: install rabbitmq-server");
@@ -98,7 +116,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const cell = (options.peer && cells.get(options.peer)) ?? await createCell(server);
   cell.enter();
   const number = cell.nextNumber();
-  const name = `rabbit-${number}@localhost`;
+  const name = `rabbit-${cell.id}-${number}@localhost`;
   const folder = `${cell.folder}/${number}`;
   const seen = cell.seen(folder);
   const port = freePort(options.preferPort);
@@ -156,11 +174,18 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     const deadline = Date.now() + startTimeoutMs;
     while (!hasEnded && Date.now() < deadline) {
       const greeting = await greetIfThere({ hostname: "127.0.0.1", port });
-      if (greeting) {
+      if (greeting?.clusterName.includes(cell.id)) {
         version = greeting.version;
         return;
       }
+      if (greeting) break;
       await delay(100);
+    }
+    if (freePort(port) !== port && await isTaken(port, cell.id)) {
+      await started.stop();
+      throw new PortTakenError(
+        `Cannot start RabbitMQ: port ${port} was taken meanwhile: try again`,
+      );
     }
     const why = hasEnded ? "it ended" : `it did not answer within ${startTimeoutMs} ms`;
     const log = await lastLog(folder);

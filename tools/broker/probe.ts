@@ -7,6 +7,8 @@
 export interface Greeting {
   readonly product: string;
   readonly version: string;
+  /** By default the name of its first node, but for the host. */
+  readonly clusterName: string;
 }
 
 export interface Address {
@@ -122,7 +124,11 @@ export async function greet(
     await write(connection, PROTOCOL_HEADER);
     const { payload } = await readMethod(connection);
     if (login) await logIn(connection, login);
-    return { product: property(payload, "product"), version: property(payload, "version") };
+    return {
+      product: property(payload, "product"),
+      version: property(payload, "version"),
+      clusterName: property(payload, "cluster_name"),
+    };
   } finally {
     clearTimeout(timer);
     if (!timedOut) connection?.close();
