@@ -1,0 +1,157 @@
+import amqplib from "amqplib";
+import type { Channel, ConsumeMessage, Message } from "amqplib";
+import { ConfigurationError } from "../errors.ts";
+import type {
+  ChannelEvents,
+  DriverChannel,
+  FieldTable,
+  OutgoingMessage,
+  Settlement,
+} from "./driver.ts";
+import {
+  decodeProperties,
+  decodeTable,
+  encodeProperties,
+  encodeTable,
+  fromBuffer,
+  toBuffer,
+} from "./properties.ts";
+import { channelError } from "./translate_errors.ts";
+import { within } from "./within.ts";
+
+/** A channel of `npm:amqplib`. */
+export class AmqplibChannel implements DriverChannel {
+  #channel: Channel;
+  #events: ChannelEvents;
+  #callTimeoutMs: number;
+  #lastTag = 0;
+
+  constructor(channel: Channel, events: ChannelEvents, callTimeoutMs: number) {
+    this.#channel = channel;
+    this.#events = events;
+    this.#callTimeoutMs = callTimeoutMs;
+    let cause: Error | undefined;
+    // A channel without an "error" listener takes its whole connection with it.
+    channel.on("error", (error: Error) => cause = error);
+    channel.on("close", () => events.closed(channelError(cause)));
+    // amqplib's confirms come as callbacks that cannot tell a nack from a closed channel, so the
+    // frames themselves are listened to.
+    channel.on("ack", (frame) => events.confirm(frame.deliveryTag, frame.multiple, true));
+    channel.on("nack", (frame) => events.confirm(frame.deliveryTag, frame.multiple, false));
+    channel.on("return", (message) => events.returned(readReturn(message)));
+  }
+
+  publish(message: OutgoingMessage): number {
+    try {
+      this.#channel.publish(
+        message.exchange,
+        message.routingKey,
+        toBuffer(message.body),
+        encodeProperties(message),
+      );
+    } catch (error) {
+      if (error instanceof amqplib.IllegalOperationError) throw channelError(error);
+      throw new ConfigurationError(
+        `Cannot write this message: ${error instanceof Error ? error.message : error}: nothing ` +
+          `was sent`,
+        { cause: error },
+      );
+    }
+    return ++this.#lastTag;
+  }
+
+  settle(tag: number, how: Settlement): void {
+    // amqplib reads nothing of the message but its tag.
+    const message = { fields: { deliveryTag: tag } } as Message;
+    try {
+      if (how === "ack") this.#channel.ack(message);
+      else if (how === "release") this.#channel.nack(message, false, true);
+      else this.#channel.reject(message, how === "requeue");
+    } catch (error) {
+      throw channelError(error);
+    }
+  }
+
+  async prefetch(count: number): Promise<void> {
+    await this.#call(() => this.#channel.prefetch(count), "set the prefetch");
+  }
+
+  async declareTemporaryQueue(queueArguments: FieldTable): Promise<string> {
+    const { queue } = await this.#call(() =>
+      this.#channel.assertQueue("", {
+        exclusive: true,
+        durable: false,
+        arguments: encodeTable(queueArguments),
+      }), "declare a temporary queue");
+    return queue;
+  }
+
+  async checkQueue(queueName: string): Promise<void> {
+    await this.#call(() => this.#channel.checkQueue(queueName), `find queue "${queueName}"`);
+  }
+
+  async deleteQueue(queueName: string): Promise<void> {
+    await this.#call(() => this.#channel.deleteQueue(queueName), `delete queue "${queueName}"`);
+  }
+
+  async bindQueue(queueName: string, exchange: string, bindingKey: string): Promise<void> {
+    await this.#call(
+      () => this.#channel.bindQueue(queueName, exchange, bindingKey),
+      `bind queue "${queueName}" to exchange "${exchange}"`,
+    );
+  }
+
+  async consume(queueName: string, consumerTag: string): Promise<void> {
+    await this.#call(
+      () =>
+        this.#channel.consume(queueName, (message) => {
+          // A null is the broker's way to say that the consumer is cancelled.
+          if (message === null) this.#events.cancelled();
+          else this.#deliver(message);
+        }, { consumerTag }),
+      `consume from queue "${queueName}"`,
+    );
+  }
+
+  async cancel(consumerTag: string): Promise<void> {
+    await this.#call(() => this.#channel.cancel(consumerTag), "cancel the consumer");
+  }
+
+  async close(): Promise<void> {
+    await this.#call(() => this.#channel.close(), "close the channel");
+  }
+
+  #deliver(message: ConsumeMessage): void {
+    const { fields, properties, content } = message;
+    this.#events.delivery({
+      tag: fields.deliveryTag,
+      redelivered: fields.redelivered,
+      exchange: fields.exchange,
+      routingKey: fields.routingKey,
+      body: fromBuffer(content),
+      properties: decodeProperties(properties as unknown as Record<string, unknown>),
+      headers: decodeTable(properties.headers),
+    });
+  }
+
+  /** One request at a time, within a deadline; amqplib throws some refusals synchronously. */
+  async #call<T>(request: () => Promise<T>, what: string): Promise<T> {
+    try {
+      return await within(request(), this.#callTimeoutMs, what);
+    } catch (error) {
+      throw channelError(error);
+    }
+  }
+}
+
+function readReturn(message: Message) {
+  // The fields of a return are not in amqplib's types.
+  const fields = message.fields as unknown as Record<string, string>;
+  const messageId: unknown = message.properties.messageId;
+  return {
+    exchange: fields.exchange,
+    routingKey: fields.routingKey,
+    messageId: typeof messageId === "string" ? messageId : undefined,
+    replyText: fields.replyText,
+  };
+}

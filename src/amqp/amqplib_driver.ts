@@ -1,0 +1,188 @@
+/** The driver on top of `npm:amqplib`. Its sibling files and this one alone import that package. */
+
+import type { Duplex } from "node:stream";
+import amqplib from "amqplib";
+import type { ChannelModel, Options, SocketOptions } from "amqplib";
+import type { TlsOptions } from "../connection_options.ts";
+import { ConnectionError } from "../errors.ts";
+import { platformName, unrefTimer } from "../runtime.ts";
+import { VERSION } from "../version.ts";
+import { AmqplibChannel } from "./amqplib_channel.ts";
+import type {
+  ChannelEvents,
+  ConnectionEvents,
+  ConnectTarget,
+  Driver,
+  DriverChannel,
+  DriverConnection,
+} from "./driver.ts";
+import { within } from "./within.ts";
+import { channelError, connectError, connectionLost } from "./translate_errors.ts";
+
+/** How long the socket may stay open after the broker was the one to close the connection. */
+const LAST_WORDS_MS = 1_000;
+
+/** Opens connections with `npm:amqplib`. */
+export const amqplibDriver: Driver = {
+  async connect(target, events, signal) {
+    const { endpoint, timeoutMs } = target;
+    // The socket lives as long as this is not aborted. amqplib's own timeout counts idle time only,
+    // and its connections are half-closed at best when their heartbeat fails.
+    const socket = new AbortController();
+    const giveUp = () => socket.abort(signal.reason);
+    signal.addEventListener("abort", giveUp, { once: true });
+    const timer = setTimeout(() => {
+      socket.abort(
+        new ConnectionError(
+          `Cannot connect to the broker at ${endpoint.hostname}:${endpoint.port}: it did not ` +
+            `answer within ${timeoutMs} ms: see whether it hangs, or raise "connectTimeoutMs"`,
+          { code: "CONNECT_TIMEOUT" },
+        ),
+      );
+    }, timeoutMs);
+    try {
+      signal.throwIfAborted();
+      const model = await amqplib.connect(
+        connectOptions(target),
+        socketOptions(target, socket.signal),
+      );
+      const connection = new AmqplibConnection(model, socket, target.timeoutMs, events);
+      if (signal.aborted) {
+        connection.destroy();
+        throw signal.reason;
+      }
+      return connection;
+    } catch (error) {
+      const aborted = socket.signal.aborted ? socket.signal.reason : undefined;
+      socket.abort();
+      throw connectError(aborted ?? error, endpoint);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", giveUp);
+    }
+  },
+};
+
+function connectOptions({ endpoint, heartbeatSeconds }: ConnectTarget): Options.Connect {
+  return {
+    protocol: endpoint.tls ? "amqps" : "amqp",
+    hostname: endpoint.hostname,
+    port: endpoint.port,
+    username: endpoint.username,
+    password: endpoint.password,
+    vhost: encodeURIComponent(endpoint.vhost),
+    heartbeat: heartbeatSeconds,
+  };
+}
+
+function socketOptions(
+  { endpoint, connectionName }: ConnectTarget,
+  signal: AbortSignal,
+): SocketOptions {
+  const options: SocketOptions & { signal: AbortSignal } = {
+    noDelay: true,
+    signal,
+    clientProperties: {
+      product: "lapinmq",
+      version: VERSION,
+      platform: platformName(),
+      information: "https://jsr.io/@lapinmq/lapinmq",
+      ...(connectionName === undefined ? {} : { connection_name: connectionName }),
+    },
+    ...tlsOptions(endpoint.tls),
+  };
+  return options;
+}
+
+function tlsOptions(tls: TlsOptions | undefined): SocketOptions {
+  if (tls === undefined) return {};
+  return {
+    ...(tls.caCerts === undefined ? {} : { ca: [...tls.caCerts] }),
+    ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
+    ...(tls.cert === undefined ? {} : { cert: tls.cert, key: tls.key }),
+  };
+}
+
+/** The parts of amqplib's connection that are not in its types. Each may be missing. */
+interface Internals {
+  readonly stream?: Duplex & { ref?(): void; unref?(): void };
+  readonly heartbeater?: { sendTimer?: Refable; recvTimer?: Refable } | null;
+  readonly blocked?: boolean;
+}
+
+interface Refable {
+  ref?(): void;
+  unref?(): void;
+}
+
+class AmqplibConnection implements DriverConnection {
+  #model: ChannelModel;
+  #socket: AbortController;
+  #callTimeoutMs: number;
+  #closed = false;
+
+  constructor(
+    model: ChannelModel,
+    socket: AbortController,
+    callTimeoutMs: number,
+    events: ConnectionEvents,
+  ) {
+    this.#model = model;
+    this.#socket = socket;
+    this.#callTimeoutMs = callTimeoutMs;
+    let cause: Error | undefined;
+    // Without these two listeners amqplib throws where it must not: see the notes on each event.
+    model.on("error", (error: Error) => cause = error);
+    model.on("close", (error?: Error) => {
+      if (this.#closed) return;
+      this.#closed = true;
+      const why = error ?? cause;
+      const byBroker = typeof (why as { code?: unknown } | undefined)?.code === "number";
+      if (byBroker) unrefTimer(setTimeout(() => socket.abort(), LAST_WORDS_MS));
+      else socket.abort();
+      events.closed(connectionLost(why));
+    });
+    model.on("blocked", (reason: string) => events.blocked(reason));
+    model.on("unblocked", () => events.unblocked());
+    if (this.#internals.blocked) events.blocked("the broker did not say why");
+  }
+
+  get #internals(): Internals {
+    return this.#model.connection as unknown as Internals;
+  }
+
+  async openChannel(events: ChannelEvents, options: { confirms: boolean }): Promise<DriverChannel> {
+    try {
+      const opening = options.confirms
+        ? this.#model.createConfirmChannel()
+        : this.#model.createChannel();
+      const channel = await within(opening, this.#callTimeoutMs, "open a channel");
+      return new AmqplibChannel(channel, events, this.#callTimeoutMs);
+    } catch (error) {
+      throw channelError(error);
+    }
+  }
+
+  async close(timeoutMs: number): Promise<void> {
+    if (this.#closed) return;
+    try {
+      await within(this.#model.close(), timeoutMs, "close the connection");
+    } catch {
+      // Frozen or already gone: there is nobody left to be polite to.
+    }
+    this.destroy();
+  }
+
+  destroy(): void {
+    this.#socket.abort();
+  }
+
+  keepAlive(alive: boolean): boolean {
+    const { stream, heartbeater } = this.#internals;
+    const holders = [stream, heartbeater?.sendTimer, heartbeater?.recvTimer];
+    const verb = alive ? "ref" : "unref";
+    if (holders.some((holder) => typeof holder?.[verb] !== "function")) return false;
+    for (const holder of holders) holder![verb]!();
+    return true;
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * The seam between the library and the AMQP client it sits on: small enough to be replaced in a
+ * test, and the only shape in which the rest of the library knows a connection or a channel.
+ *
+ * Everything here fails with the error classes of `../errors.ts` and within a deadline. The events
+ * never throw back into the driver.
+ */
+
+import type { Endpoint } from "../connection_options.ts";
+
+/** What a driver needs to open one connection. */
+export interface ConnectTarget {
+  readonly endpoint: Endpoint;
+  readonly heartbeatSeconds: number;
+  readonly timeoutMs: number;
+  readonly connectionName: string | undefined;
+}
+
+/** What a connection tells while it is open. */
+export interface ConnectionEvents {
+  /** The connection is gone, for whatever reason; called once, and never before it was opened. */
+  closed(cause: Error): void;
+  /** The broker stopped reading from publishing connections, and why. */
+  blocked(reason: string): void;
+  /** The broker reads again. */
+  unblocked(): void;
+}
+
+/** Opens connections. */
+export interface Driver {
+  connect(
+    target: ConnectTarget,
+    events: ConnectionEvents,
+    signal: AbortSignal,
+  ): Promise<DriverConnection>;
+}
+
+/** An open connection. */
+export interface DriverConnection {
+  openChannel(events: ChannelEvents, options: { confirms: boolean }): Promise<DriverChannel>;
+  /** Closes politely, and destroys the socket where that takes longer than `timeoutMs`. */
+  close(timeoutMs: number): Promise<void>;
+  /** Destroys the socket at once. */
+  destroy(): void;
+  /** Whether the open connection keeps the program alive. Returns whether that could be changed. */
+  keepAlive(alive: boolean): boolean;
+}
+
+/** What a channel tells while it is open. */
+export interface ChannelEvents {
+  /** The broker confirmed, or refused, one message or all up to it. */
+  confirm(tag: number, multiple: boolean, ok: boolean): void;
+  /** The broker returned an unroutable message. It precedes the confirm. */
+  returned(message: ReturnedMessage): void;
+  /** A message for the consumer. */
+  delivery(delivery: Delivery): void;
+  /** The broker cancelled the consumer, for instance because its queue was deleted. */
+  cancelled(): void;
+  /** The channel is gone, for whatever reason; called once. */
+  closed(cause: Error): void;
+}
+
+/** Identifies a message that came back. */
+export interface ReturnedMessage {
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly messageId: string | undefined;
+  readonly replyText: string;
+}
+
+/** A value in a table of headers or arguments, in the form in which the user gives it. */
+export type FieldValue =
+  | string
+  | number
+  | boolean
+  | null
+  | Date
+  | Uint8Array
+  | readonly FieldValue[]
+  | { readonly [key: string]: FieldValue | undefined };
+
+/** A table of headers or arguments. */
+export type FieldTable = { readonly [key: string]: FieldValue | undefined };
+
+/** The properties of a message (AMQP 0-9-1, class `basic`), headers apart. */
+export interface MessageProperties {
+  /** The MIME type of the body, such as `application/json`. */
+  readonly contentType?: string;
+  /** The encoding of the body, such as `gzip`. */
+  readonly contentEncoding?: string;
+  /** 0 to 255; only a queue with `x-max-priority` heeds it. */
+  readonly priority?: number;
+  /** Ties a reply to its request. */
+  readonly correlationId?: string;
+  /** The queue that a reply should go to. */
+  readonly replyTo?: string;
+  /** After how many milliseconds in the queue the message expires. */
+  readonly expirationMs?: number;
+  /** Identifies the message, so that a duplicate can be recognised. */
+  readonly messageId?: string;
+  /** When the message was created; the protocol keeps whole seconds. */
+  readonly timestamp?: Date;
+  /** What kind of message it is, in the program's own words. */
+  readonly type?: string;
+  /** The user who sent it; the broker checks it. */
+  readonly userId?: string;
+  /** The application that sent it. */
+  readonly appId?: string;
+}
+
+/** A message as it is written. */
+export interface OutgoingMessage {
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly body: Uint8Array;
+  readonly properties: MessageProperties;
+  readonly headers: FieldTable | undefined;
+  readonly mandatory: boolean;
+}
+
+/** A message as it arrives. */
+export interface Delivery {
+  /** Its number on its channel. */
+  readonly tag: number;
+  /** Whether the broker may have delivered the message before. */
+  readonly redelivered: boolean;
+  /** The exchange it was sent to. */
+  readonly exchange: string;
+  /** The routing key it was sent with. */
+  readonly routingKey: string;
+  /** The body. */
+  readonly body: Uint8Array;
+  /** The properties, headers apart. */
+  readonly properties: MessageProperties;
+  /** The headers. */
+  readonly headers: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * How a delivery is settled: acknowledged; `reject`ed as failed, with or without requeue; or
+ * `release`d, as it was never worked on. Newer quorum queues count a reject towards their delivery
+ * limit and a release (`basic.nack`) not.
+ */
+export type Settlement = "ack" | "reject" | "requeue" | "release";
+
+/** An open channel. */
+export interface DriverChannel {
+  /** Writes a message and returns its delivery tag, counted from 1. */
+  publish(message: OutgoingMessage): number;
+  settle(tag: number, how: Settlement): void;
+  prefetch(count: number): Promise<void>;
+  /** Declares an exclusive queue that goes with the connection, and returns its name. */
+  declareTemporaryQueue(queueArguments: FieldTable): Promise<string>;
+  /** Fails with a `QueueNotFoundError` where there is no such queue. */
+  checkQueue(queueName: string): Promise<void>;
+  deleteQueue(queueName: string): Promise<void>;
+  bindQueue(queueName: string, exchange: string, bindingKey: string): Promise<void>;
+  /** Deliveries may arrive before the promise resolves. */
+  consume(queueName: string, consumerTag: string): Promise<void>;
+  cancel(consumerTag: string): Promise<void>;
+  /** Closes after all that was written on this channel. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,100 @@
+/** Properties and headers between the library's form and amqplib's. */
+
+import { Buffer } from "node:buffer";
+import type { MessagePropertyHeaders, Options } from "amqplib";
+import type { FieldTable, FieldValue, MessageProperties, OutgoingMessage } from "./driver.ts";
+
+/** amqplib's form of the properties of a message. */
+export function encodeProperties(message: OutgoingMessage): Options.Publish {
+  const { properties, headers } = message;
+  return {
+    contentType: properties.contentType,
+    contentEncoding: properties.contentEncoding,
+    priority: properties.priority,
+    correlationId: properties.correlationId,
+    replyTo: properties.replyTo,
+    expiration: properties.expirationMs?.toString(),
+    messageId: properties.messageId,
+    timestamp: properties.timestamp && Math.floor(properties.timestamp.getTime() / 1000),
+    type: properties.type,
+    userId: properties.userId,
+    appId: properties.appId,
+    headers: headers && encodeTable(headers) as MessagePropertyHeaders,
+    persistent: true,
+    mandatory: message.mandatory,
+  };
+}
+
+/** amqplib's form of a table of headers or arguments. */
+export function encodeTable(table: FieldTable): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(table)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => [key, encodeValue(value!)]),
+  );
+}
+
+function encodeValue(value: FieldValue): unknown {
+  if (typeof value === "number") {
+    // amqplib takes what has no fraction for an integer, of which -0 is none, and of which those
+    // below the smallest 64-bit one cannot be written.
+    return Object.is(value, -0) || value < -(2 ** 63) ? { "!": "double", value } : value;
+  }
+  if (value === null || typeof value !== "object") return value;
+  if (value instanceof Date) return { "!": "timestamp", value: value.getTime() / 1000 };
+  if (value instanceof Uint8Array) return toBuffer(value);
+  if (Array.isArray(value)) return value.map(encodeValue);
+  return encodeTable(value as FieldTable);
+}
+
+/** A `Buffer` over the same bytes. */
+export function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** A plain `Uint8Array` over the same bytes. */
+export function fromBuffer(buffer: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+}
+
+/** The library's form of the headers of a message. */
+export function decodeTable(table: Record<string, unknown> | undefined): Record<string, unknown> {
+  // `fromEntries` makes even of the key "__proto__" a property like any other.
+  return Object.fromEntries(
+    Object.entries(table ?? {}).map(([key, value]) => [key, decodeValue(value)]),
+  );
+}
+
+function decodeValue(value: unknown): unknown {
+  if (value === null || typeof value !== "object") return value;
+  if (value instanceof Uint8Array) return fromBuffer(value);
+  if (Array.isArray(value)) return value.map(decodeValue);
+  if ((value as { "!"?: unknown })["!"] === "timestamp") {
+    return new Date(Number((value as { value?: unknown }).value) * 1000);
+  }
+  return decodeTable(value as Record<string, unknown>);
+}
+
+/** The library's form of the properties of a message. */
+export function decodeProperties(raw: Record<string, unknown>): MessageProperties {
+  const text = (value: unknown) => typeof value === "string" ? value : undefined;
+  const number = (value: unknown) => typeof value === "number" ? value : undefined;
+  const expiration = text(raw.expiration);
+  const timestamp = number(raw.timestamp);
+  const properties: { -readonly [Name in keyof MessageProperties]: MessageProperties[Name] } = {
+    contentType: text(raw.contentType),
+    contentEncoding: text(raw.contentEncoding),
+    priority: number(raw.priority),
+    correlationId: text(raw.correlationId),
+    replyTo: text(raw.replyTo),
+    expirationMs: expiration !== undefined && /^[0-9]+$/.test(expiration)
+      ? Number(expiration)
+      : undefined,
+    messageId: text(raw.messageId),
+    timestamp: timestamp === undefined ? undefined : new Date(timestamp * 1000),
+    type: text(raw.type),
+    userId: text(raw.userId),
+    appId: text(raw.appId),
+  };
+  return properties;
+}

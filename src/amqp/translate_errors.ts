@@ -1,0 +1,144 @@
+import {
+  AccessRefusedError,
+  AuthenticationError,
+  ChannelError,
+  ConnectionError,
+  ExchangeNotFoundError,
+  QueueNotFoundError,
+} from "../errors.ts";
+import type { Endpoint } from "../connection_options.ts";
+
+/** What is known of an error of amqplib, of a socket, or of Deno itself. */
+interface ForeignError {
+  readonly name?: string;
+  readonly message: string;
+  readonly code?: string | number;
+}
+
+function foreign(error: unknown): ForeignError {
+  return error instanceof Error ? error as ForeignError : { message: String(error) };
+}
+
+/** The broker's own words, without those that amqplib puts around them. */
+function brokerWords(message: string): string {
+  return /with message "([\s\S]*)"$/.exec(message)?.[1] ?? message;
+}
+
+/** Tells in plain words why a connection could not be opened, and what to do about it. */
+export function connectError(error: unknown, endpoint: Endpoint): ConnectionError {
+  if (error instanceof ConnectionError) return error;
+  const { name, message, code } = foreign(error);
+  const address = `${endpoint.hostname}:${endpoint.port}`;
+  const at = `Cannot connect to the broker at ${address}${endpoint.tls ? " with TLS" : ""}`;
+  const make = (why: string, errorCode = "CONNECTION") =>
+    new ConnectionError(`${at}: ${why}`, { code: errorCode, cause: error });
+
+  if (/ACCESS[_-]REFUSED/.test(message)) {
+    return new AuthenticationError(
+      `${at}: it refused the user name "${endpoint.username}" with the password given: mend ` +
+        `RABBITMQ_USERNAME and RABBITMQ_PASSWORD, or the options (the user guest may log in from ` +
+        `localhost only)`,
+      { cause: error },
+    );
+  }
+  if (/Expected ConnectionOpenOk; got <ConnectionClose/.test(message)) {
+    return new AuthenticationError(
+      `${at}: it refused the virtual host "${endpoint.vhost}": it does not exist, or the user ` +
+        `"${endpoint.username}" may not use it: mend RABBITMQ_VHOST or the option "vhost"`,
+      { code: "VHOST", cause: error },
+    );
+  }
+  if (name === "NotCapable" || name === "PermissionDenied" || code === "EPERM") {
+    return make(`Deno has no permission for it: run with --allow-net=${address}`, "PERMISSION");
+  }
+  if (/certificate|CERT|UnknownIssuer|self.signed/i.test(`${code} ${message}`)) {
+    return make(
+      `its certificate is not trusted (${message}): give its authority in "tls.caCerts", and ` +
+        `the name it was made for in "tls.serverName"`,
+      "CERTIFICATE",
+    );
+  }
+  if (/SSL|InvalidContentType|corrupt message|handshake failure|tls/i.test(`${code} ${message}`)) {
+    return make(
+      `it does not speak TLS as expected (${message}): TLS is on port 5671 by custom; use amqp:// ` +
+        `for a port without it`,
+      "NOT_TLS",
+    );
+  }
+  if (code === "ECONNREFUSED") {
+    return make("nothing listens there: start the broker, or mend the host name and port");
+  }
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN") {
+    return make(`the host name "${endpoint.hostname}" is not known: mend it`);
+  }
+  if (/Expected ConnectionStart|[Ff]rame|marker|Invalid/.test(message)) {
+    return make(
+      `what answers there does not speak AMQP 0-9-1: mend the port (5672 by custom)`,
+      "NOT_AMQP",
+    );
+  }
+  if (/Socket closed abruptly|ECONNRESET|socket hang up/.test(`${code} ${message}`)) {
+    return make(
+      `the connection was closed before the broker had answered: it may be booting, or the port ` +
+        `may be one for TLS (amqps://) or for another protocol`,
+    );
+  }
+  return make(message);
+}
+
+/** Whether to try again is pointless until somebody changes something. */
+export function isPermanent(error: unknown): boolean {
+  if (error instanceof ConnectionError) {
+    return ["AUTHENTICATION", "VHOST", "PERMISSION", "CERTIFICATE", "NOT_TLS", "NOT_AMQP"]
+      .includes(error.code);
+  }
+  // Reply codes of a refused operation; a code of 5xx is a fault of the broker's that may pass.
+  return error instanceof ChannelError && error.replyCode !== undefined && error.replyCode < 500;
+}
+
+/** Why an open connection was lost. */
+export function connectionLost(error: unknown): ConnectionError {
+  if (error instanceof ConnectionError) return error;
+  if (error === undefined) return new ConnectionError("The connection to the broker was closed");
+  return new ConnectionError(
+    `The connection to the broker was lost: ${brokerWords(foreign(error).message)}`,
+    {
+      cause: error,
+    },
+  );
+}
+
+/** Tells in plain words why the broker closed a channel, or refused an operation on it. */
+export function channelError(error: unknown): ChannelError | ConnectionError {
+  if (error instanceof ChannelError || error instanceof ConnectionError) return error;
+  const { message, code } = foreign(error);
+  const replyCode = typeof code === "number" ? code : undefined;
+  if (replyCode === undefined) return connectionLost(error);
+  const words = brokerWords(message);
+  const exchange = /exchange '(.*?)' in vhost '/.exec(words)?.[1];
+  const queue = /queue '(.*?)' in vhost '/.exec(words)?.[1];
+  const options = { replyCode, exchange, queue, cause: error };
+  if (replyCode === 404 && exchange !== undefined) {
+    return new ExchangeNotFoundError(
+      `Cannot use exchange "${exchange}": it does not exist (${words}): declare it, or mend the name`,
+      options,
+    );
+  }
+  if (replyCode === 404) {
+    return new QueueNotFoundError(
+      `Cannot use queue ${
+        queue === undefined ? "" : `"${queue}"`
+      }: it does not exist (${words}): ` +
+        `declare it, or mend the name`,
+      options,
+    );
+  }
+  if (replyCode === 403 || replyCode === 405) {
+    return new AccessRefusedError(
+      `Cannot do this: the broker refused it (${words}): grant the permission, or use another ` +
+        `user, queue or exchange`,
+      options,
+    );
+  }
+  return new ChannelError(`The broker closed the channel: ${words}`, options);
+}

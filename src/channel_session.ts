@@ -1,0 +1,164 @@
+import { delay } from "@std/async";
+import type { DriverConnection } from "./amqp/driver.ts";
+import { isPermanent } from "./amqp/translate_errors.ts";
+import { within } from "./amqp/within.ts";
+import { backoffDelay, type BackoffOptions } from "./backoff.ts";
+import { ConnectionError } from "./errors.ts";
+import type { Link } from "./link.ts";
+
+/** A channel with all its set-up: what a session opens again and again. */
+export interface SessionChannel {
+  /** Closes the channel after everything that was written on it. */
+  close(): Promise<void>;
+}
+
+/** What a session does for its owner, and tells it. */
+export interface SessionOwner<C extends SessionChannel> {
+  /**
+   * Opens a channel and sets it up. Whatever it fails with decides whether to try again.
+   *
+   * @param closed To be called once when the channel is gone.
+   */
+  open(connection: DriverConnection, closed: (cause: Error) => void): Promise<C>;
+  /** The channel is set up. */
+  opened(channel: C): void;
+  /** The channel is gone. Returns whether to open the next at once, as something was mended. */
+  lost(channel: C, cause: Error): boolean;
+  /** A set-up failed, or a channel was lost, and the next attempt follows after a delay. */
+  retrying(cause: Error, delayMs: number): void;
+}
+
+/** How long closing a channel may take. */
+const CLOSE_TIMEOUT_MS = 5_000;
+
+/** Where a session stands. Replaced whole at every change. */
+export type SessionState<C extends SessionChannel> =
+  | { readonly kind: "stopped"; readonly since: Date }
+  | { readonly kind: "opening"; readonly since: Date; readonly cause?: Error }
+  | { readonly kind: "open"; readonly since: Date; readonly channel: C };
+
+/**
+ * A channel that comes back: whenever it is lost, for whatever reason, a fresh one is opened and
+ * set up. Each is an object of its own, so that nothing meant for one can reach its successor.
+ */
+export class ChannelSession<C extends SessionChannel> {
+  #link: Link;
+  #owner: SessionOwner<C>;
+  #backoff: BackoffOptions;
+  #state: SessionState<C> = { kind: "stopped", since: new Date() };
+  #life = new AbortController();
+  #lost: PromiseWithResolvers<Error> | undefined;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(link: Link, backoff: BackoffOptions, owner: SessionOwner<C>) {
+    this.#link = link;
+    this.#backoff = backoff;
+    this.#owner = owner;
+  }
+
+  get state(): SessionState<C> {
+    return this.#state;
+  }
+
+  /** The channel, where it is open. */
+  get channel(): C | undefined {
+    return this.#state.kind === "open" ? this.#state.channel : undefined;
+  }
+
+  /**
+   * Opens the channel for the first time. What may pass is tried again until the time is over; what
+   * will not rejects at once. After a rejection the session is stopped.
+   */
+  async start(timeoutMs: number, what: string): Promise<void> {
+    this.#life = new AbortController();
+    this.#state = { kind: "opening", since: new Date() };
+    this.#link.retain();
+    const first = Promise.withResolvers<void>();
+    const timer = setTimeout(() => first.reject(this.#startTimeout(timeoutMs, what)), timeoutMs);
+    this.#running = this.#run(this.#life.signal, first);
+    try {
+      await first.promise;
+    } catch (error) {
+      await this.stop();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Closes the channel after all that was written on it, and opens no other. */
+  async stop(timeoutMs = CLOSE_TIMEOUT_MS): Promise<void> {
+    if (this.#state.kind === "stopped") return;
+    const { channel } = this;
+    this.#state = { kind: "stopped", since: new Date() };
+    const closed = new ConnectionError("The channel was closed by the program");
+    this.#life.abort(closed);
+    this.#lost?.resolve(closed);
+    try {
+      await within(Promise.all([channel?.close(), this.#running]), timeoutMs, "close the channel");
+    } catch {
+      // Gone already, or frozen: the broker returns to the queue what was not acknowledged.
+    }
+    this.#link.release();
+  }
+
+  async #run(life: AbortSignal, first: PromiseWithResolvers<void>): Promise<void> {
+    let started = false;
+    life.addEventListener("abort", () => first.reject(life.reason), { once: true });
+    for (let attempt = 1; !life.aborted; attempt++) {
+      let cause: Error;
+      let atOnce = false;
+      let slowly = false;
+      try {
+        const connection = await this.#link.whenOpen(life, !started);
+        const lost = Promise.withResolvers<Error>();
+        this.#lost = lost;
+        const channel = await this.#owner.open(connection, lost.resolve);
+        if (life.aborted) return await closeQuietly(channel);
+        const openedAt = Date.now();
+        this.#state = { kind: "open", since: new Date(), channel };
+        this.#owner.opened(channel);
+        started = true;
+        first.resolve();
+        cause = await lost.promise;
+        if (life.aborted) return;
+        if (Date.now() - openedAt > this.#backoff.maxDelayMs) attempt = 1;
+        this.#state = { kind: "opening", since: new Date(), cause };
+        atOnce = this.#owner.lost(channel, cause);
+      } catch (error) {
+        if (life.aborted) return;
+        cause = error as Error;
+        if (!started && isPermanent(cause)) return first.reject(cause);
+        this.#state = { kind: "opening", since: this.#state.since, cause };
+        slowly = started && isPermanent(cause);
+      }
+      // A lost connection has its own backoff, in the link.
+      if (atOnce || this.#link.state.kind !== "open") continue;
+      const delayMs = slowly ? this.#backoff.maxDelayMs : backoffDelay(attempt, this.#backoff);
+      this.#owner.retrying(cause, delayMs);
+      await delay(delayMs, { signal: life }).catch(() => {});
+    }
+  }
+
+  #startTimeout(timeoutMs: number, what: string): ConnectionError {
+    const cause = this.#state.kind === "opening" && this.#state.cause !== undefined
+      ? this.#state.cause
+      : this.#link.state.kind === "connecting"
+      ? this.#link.state.cause
+      : undefined;
+    return new ConnectionError(
+      `Cannot start the ${what} within ${timeoutMs} ms: ` +
+        (cause?.message ?? "the broker does not answer") +
+        `: start the broker, or raise "startTimeoutMs"`,
+      { code: "START_TIMEOUT", cause },
+    );
+  }
+}
+
+async function closeQuietly(channel: SessionChannel): Promise<void> {
+  try {
+    await channel.close();
+  } catch {
+    // It is not needed any more, and may be gone already.
+  }
+}

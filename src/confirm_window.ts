@@ -1,0 +1,138 @@
+import type { OutgoingMessage, ReturnedMessage } from "./amqp/driver.ts";
+import { Fifo } from "./fifo.ts";
+
+/** A message on its way, from the call of `send` until its outcome is known. */
+export interface Send {
+  readonly message: OutgoingMessage;
+  readonly messageId: string;
+  /** What it counts towards the bytes that are buffered. */
+  readonly bytes: number;
+  /** Numbers the sends of a publisher, in the order of the calls. */
+  readonly sequence: number;
+  /** When its time is over, on the clock of `performance.now()`. */
+  readonly deadline: number;
+  /** Whether its outcome is known: from then on it is only kept where the broker still owes a confirm. */
+  settled: boolean;
+  /** Whether it was written to a broker at least once. */
+  written: boolean;
+  /** What the broker said when it returned the message, if it did. */
+  returned: string | undefined;
+}
+
+/**
+ * The sends of a publisher whose outcome is open: those that wait to be written, in order, and
+ * those that are in flight on the present channel, by delivery tag. Pure bookkeeping: it writes
+ * nothing and settles nothing by itself.
+ */
+export class ConfirmWindow<S extends Send> {
+  #waiting = new Fifo<S>();
+  #inFlight = new Map<number, S>();
+  #open = new Set<S>();
+  #bytes = 0;
+
+  /** How many sends are open. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** How many bytes the open sends hold. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** How many messages the broker has not confirmed yet. */
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  /** The open sends, in the order of the calls. */
+  get open(): Iterable<S> {
+    return this.#open;
+  }
+
+  /** Takes in a new send; it waits behind all others. */
+  add(send: S): void {
+    this.#open.add(send);
+    this.#bytes += send.bytes;
+    this.#waiting.push(send);
+  }
+
+  /** The next send to write; it goes on waiting until {@linkcode written} says that it was. */
+  next(): S | undefined {
+    this.#dropSettled();
+    return this.#waiting.peek();
+  }
+
+  /** The send that {@linkcode next} named was written under this delivery tag. */
+  written(tag: number): void {
+    const send = this.#waiting.shift()!;
+    send.written = true;
+    this.#inFlight.set(tag, send);
+  }
+
+  /**
+   * Takes out what a confirm speaks of, in the order of the tags: one message, or all up to it.
+   * What was settled before is left out.
+   */
+  confirm(tag: number, multiple: boolean): S[] {
+    const confirmed: S[] = [];
+    const take = (key: number, send: S) => {
+      this.#inFlight.delete(key);
+      if (!send.settled) confirmed.push(send);
+    };
+    if (multiple) {
+      // A map keeps the order of insertion, which is that of the tags.
+      for (const [key, send] of this.#inFlight) {
+        if (key > tag) break;
+        take(key, send);
+      }
+    } else {
+      const send = this.#inFlight.get(tag);
+      if (send !== undefined) take(tag, send);
+    }
+    return confirmed;
+  }
+
+  /** Marks the oldest message in flight that is the one returned, and was not returned yet. */
+  markReturned(message: ReturnedMessage): void {
+    for (const send of this.#inFlight.values()) {
+      if (
+        send.messageId === message.messageId && send.returned === undefined &&
+        send.message.exchange === message.exchange &&
+        send.message.routingKey === message.routingKey
+      ) {
+        send.returned = message.replyText;
+        return;
+      }
+    }
+  }
+
+  /** The channel is gone: what was in flight waits again, in order, before all others. Returns it. */
+  recall(): S[] {
+    const recalled = [...this.#inFlight.values()].filter((send) => !send.settled);
+    for (const send of recalled) send.returned = undefined;
+    this.#inFlight.clear();
+    this.#waiting.prepend(recalled);
+    return recalled;
+  }
+
+  /** Notes that the outcome of a send is known. Returns whether that is news. */
+  settle(send: S): boolean {
+    if (send.settled) return false;
+    send.settled = true;
+    this.#open.delete(send);
+    this.#bytes -= send.bytes;
+    this.#dropSettled();
+    return true;
+  }
+
+  /** Forgets what the broker still owes. */
+  clear(): void {
+    this.#waiting.drain();
+    this.#inFlight.clear();
+  }
+
+  #dropSettled(): void {
+    while (this.#waiting.peek()?.settled) this.#waiting.shift();
+  }
+}

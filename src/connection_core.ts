@@ -1,0 +1,44 @@
+import { amqplibDriver } from "./amqp/amqplib_driver.ts";
+import type { Driver } from "./amqp/driver.ts";
+import type { ResolvedConnectionOptions } from "./connection_options.ts";
+import { type ConnectionRole, Link } from "./link.ts";
+
+/** A publisher or consumer, as its connection knows it. */
+export interface ConnectionUser {
+  readonly role: ConnectionRole;
+  stop(): Promise<unknown>;
+}
+
+/**
+ * The inside of a `Connection`: one link for all publishers and one for all consumers. The broker
+ * throttles a connection that publishes by not reading from it, which would hold back
+ * acknowledgements if they shared it.
+ */
+export class ConnectionCore {
+  readonly options: ResolvedConnectionOptions;
+  readonly links: Readonly<Record<ConnectionRole, Link>>;
+  #users = new Set<ConnectionUser>();
+
+  constructor(options: ResolvedConnectionOptions, driver: Driver = amqplibDriver) {
+    this.options = options;
+    this.links = { publish: new Link(driver, options), consume: new Link(driver, options) };
+  }
+
+  /** Registers who is to be stopped before the connection closes. */
+  addUser(user: ConnectionUser): void {
+    this.#users.add(user);
+  }
+
+  removeUser(user: ConnectionUser): void {
+    this.#users.delete(user);
+  }
+
+  /** Stops the consumers, then the publishers that they may be using, then closes the links. */
+  async close(): Promise<void> {
+    for (const role of ["consume", "publish"] as const) {
+      const users = [...this.#users].filter((user) => user.role === role);
+      await Promise.all(users.map((user) => user.stop()));
+    }
+    await Promise.all([this.links.consume.close(), this.links.publish.close()]);
+  }
+}

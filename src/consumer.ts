@@ -1,0 +1,396 @@
+import type { DriverConnection } from "./amqp/driver.ts";
+import { ChannelSession } from "./channel_session.ts";
+import { type Connection, coreOf } from "./connection.ts";
+import { type ConsumerOptions, resolveConsumerOptions } from "./consumer_options.ts";
+import { QueueNotFoundError } from "./errors.ts";
+import { type ErrorDetail, TypedEventTarget } from "./events.ts";
+import { type Health, sessionHealth } from "./health.ts";
+import type { HeldDelivery } from "./held_delivery.ts";
+import type { Message } from "./message.ts";
+import { Subscription, type SubscriptionHost, type TemporaryQueue } from "./subscription.ts";
+import { reopening } from "./reopening.ts";
+import { RetryPolicy } from "./retry_policy.ts";
+import { TaskRunner } from "./task_runner.ts";
+import { useConnection } from "./use_connection.ts";
+import { knownOptions, milliseconds } from "./validate.ts";
+import { WorkerPool } from "./worker_pool.ts";
+
+/** The events of a `Consumer` and what their `detail` holds. */
+export interface ConsumerEventMap {
+  /** A task threw, returned something that is no status, or took too long. */
+  taskfailed: {
+    /** The message that was worked on. */
+    readonly message: Message;
+    /** What went wrong. */
+    readonly error: Error;
+    /** What becomes of the message. */
+    readonly outcome: "retry" | "reject";
+  };
+  /** The channel was lost, or could not be opened again; it will be tried again. */
+  channellost: {
+    /** Why. */
+    readonly cause: Error;
+  };
+  /** A listener threw. */
+  error: ErrorDetail;
+}
+
+/** How a `Consumer` is stopped. */
+export interface ConsumerStopOptions {
+  /**
+   * How long to wait for what is being worked on, in milliseconds, 0 to 2 147 483 647.
+   *
+   * @default {25000}
+   */
+  timeoutMs?: number;
+}
+
+/** What became of the messages that a `Consumer` held when it was stopped. */
+export interface ConsumerStopResult {
+  /** How many were settled by their tasks or callbacks. */
+  readonly completed: number;
+  /** How many had not begun and went back to the queue. */
+  readonly released: number;
+  /** How many were not settled in time; the broker delivers them again. */
+  readonly abandoned: number;
+}
+
+type ConsumerState =
+  | { readonly kind: "idle"; readonly since: Date; readonly stopped: boolean }
+  | { readonly kind: "starting"; readonly since: Date; readonly started: Promise<void> }
+  | { readonly kind: "running"; readonly since: Date }
+  | { readonly kind: "paused"; readonly since: Date }
+  | {
+    readonly kind: "stopping";
+    readonly since: Date;
+    readonly stopped: Promise<ConsumerStopResult>;
+  };
+
+/** The least time for closing the channel, when the deadline of a stop is used up. */
+const CLOSE_MS = 100;
+/** From here on a message nears the delivery limit of quorum queues, 20 by default on RabbitMQ 4. */
+const MANY_DELIVERIES = 15;
+
+/**
+ * Receives messages and works on several of them in parallel. A message is acknowledged after its
+ * task has said so, never before: what the program does not finish is delivered again.
+ *
+ * @example Work on three messages at a time, until Ctrl-C
+ * ```ts no-eval no-assert
+ * import { Consumer, MessageStatus, waitForShutdown } from "@lapinmq/lapinmq";
+ *
+ * await using consumer = new Consumer({
+ *   queueName: "task_queue",
+ *   workers: 3,
+ *   taskFunction: async (message) => {
+ *     await Deno.writeTextFile("tasks.txt", message.text() + "\n", { append: true });
+ *     return MessageStatus.SUCCESS;
+ *   },
+ * });
+ * await consumer.start();
+ * await waitForShutdown();
+ * ```
+ *
+ * @example Every message of a fanout exchange, through a temporary queue
+ * ```ts no-assert
+ * import { Consumer, MessageStatus } from "@lapinmq/lapinmq";
+ *
+ * const consumer = new Consumer({
+ *   queueName: "",
+ *   exchange: "logs",
+ *   taskFunction: (message) => {
+ *     console.log(message.text());
+ *     return MessageStatus.SUCCESS;
+ *   },
+ * });
+ * ```
+ */
+export class Consumer extends TypedEventTarget<ConsumerEventMap> implements AsyncDisposable {
+  #connection: Connection;
+  #host: SubscriptionHost;
+  #session: ChannelSession<Subscription>;
+  #runner: TaskRunner;
+  #pool: WorkerPool<HeldDelivery>;
+  #state: ConsumerState = { kind: "idle", since: new Date(), stopped: false };
+  /** The newest subscription, although it may be lost by now. */
+  #subscription: Subscription | undefined;
+  #temporaryQueue: TemporaryQueue | undefined;
+  #released = 0;
+  #warnedOfPrefetch = false;
+  #emptied: (() => void) | undefined;
+  #forget: () => void = () => {};
+
+  /**
+   * Makes a consumer; {@linkcode Consumer.start} connects it.
+   *
+   * @param options The queue, the task and how many of them run in parallel.
+   * @throws {ConfigurationError} If an option has a bad value, or two of them contradict each other.
+   */
+  constructor(options: ConsumerOptions) {
+    const resolved = resolveConsumerOptions(options);
+    const connection = useConnection(options.connection);
+    const core = coreOf(connection);
+    super(core.options.log);
+    this.#connection = connection;
+    this.#runner = new TaskRunner(resolved, {
+      overrunning: () => this.#pauseOrResume(),
+      failed: (message, error, outcome) =>
+        this.emitProblem(
+          "taskfailed",
+          { message, error, outcome },
+          `a task failed (${outcome}): ${error.message}`,
+          error,
+        ),
+    });
+    this.#pool = new WorkerPool(resolved.workers, (held) => this.#work(held));
+    const taking = () => this.#state.kind === "running" || this.#state.kind === "starting";
+    this.#host = {
+      options: resolved,
+      retries: new RetryPolicy(resolved.retryDelayMs),
+      get taking() {
+        return taking();
+      },
+      delivered: (held) => taking() ? this.#pool.submit(held) : this.#release(held),
+      emptied: () => this.#emptied?.(),
+    };
+    this.#session = new ChannelSession(core.links.consume, core.options.reconnect, {
+      open: (link, closed) => this.#open(link, closed),
+      opened: () => {},
+      lost: (_subscription, cause) => {
+        this.#lost(cause);
+        return false;
+      },
+      retrying: (cause) => this.#lost(cause),
+    });
+  }
+
+  /** The connection it uses. */
+  get connection(): Connection {
+    return this.#connection;
+  }
+
+  /**
+   * The queue it consumes from. That of a temporary queue is known once `start()` has resolved, and
+   * changes when the connection is lost and opened again.
+   */
+  get queueName(): string {
+    return this.#subscription?.queueName ?? this.#host.options.queueName;
+  }
+
+  /**
+   * Connects, binds the queue where that was asked for, and asks the broker for messages. Resolves
+   * when the broker has registered the consumer. What may pass by itself, such as a broker that is
+   * still booting, is tried again until the connection's `startTimeoutMs` is over. Does nothing where
+   * it is started already.
+   *
+   * @throws {AuthenticationError} If the broker refuses the user, password or virtual host.
+   * @throws {ConnectionError} If the broker cannot be reached.
+   * @throws {QueueNotFoundError} If the queue does not exist.
+   * @throws {ExchangeNotFoundError} If the exchange does not exist.
+   * @throws {AccessRefusedError} If the user may not do this, or another has the queue exclusively.
+   */
+  async start(): Promise<void> {
+    if (this.#state.kind === "stopping") await this.#state.stopped;
+    if (this.#state.kind === "starting") return await this.#state.started;
+    if (this.#state.kind !== "idle") return;
+    const started = this.#start();
+    this.#state = { kind: "starting", since: new Date(), started };
+    await started;
+  }
+
+  async #start(): Promise<void> {
+    const core = coreOf(this.#connection);
+    const user = { role: "consume", stop: () => this.stop() } as const;
+    core.addUser(user);
+    this.#forget = () => core.removeUser(user);
+    await Promise.resolve(); // The state is to be "starting" before anything can arrive.
+    try {
+      await this.#session.start(
+        core.options.startTimeoutMs,
+        `consumer of queue "${this.#host.options.queueName}"`,
+      );
+      if (this.#state.kind === "starting") this.#state = { kind: "running", since: new Date() };
+      this.#pauseOrResume();
+    } catch (error) {
+      this.#forget();
+      if (this.#state.kind === "starting") {
+        this.#state = { kind: "idle", since: new Date(), stopped: false };
+      }
+      throw error;
+    }
+  }
+
+  /**
+   * Drains: asks the broker for no further messages, gives back what has not begun, waits for what
+   * is being worked on and for what was handed to callbacks, up to the deadline, then aborts their
+   * signals and closes the channel. May be called at any time and many times.
+   *
+   * @param options The deadline.
+   * @returns What became of the messages it held.
+   * @throws {ConfigurationError} If an option has a bad value.
+   */
+  async stop(options: ConsumerStopOptions = {}): Promise<ConsumerStopResult> {
+    knownOptions("stop options", options, ["timeoutMs"]);
+    const timeoutMs = milliseconds("timeoutMs", options.timeoutMs, 0, 25_000);
+    if (this.#state.kind === "stopping") return await this.#state.stopped;
+    if (this.#state.kind === "idle") return { completed: 0, released: 0, abandoned: 0 };
+    const drained = Promise.withResolvers<ConsumerStopResult>();
+    this.#state = { kind: "stopping", since: new Date(), stopped: drained.promise };
+    drained.resolve(this.#drain(timeoutMs));
+    return await drained.promise;
+  }
+
+  /** The same as {@linkcode Consumer.stop}, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  /**
+   * How the consumer is doing.
+   *
+   * @returns The verdict.
+   */
+  health(): Health {
+    const { kind, since } = this.#state;
+    switch (kind) {
+      case "running":
+        return sessionHealth(this.#session, coreOf(this.#connection).links.consume, false);
+      case "starting":
+        return { status: "recovering", reason: "starting", since };
+      case "paused":
+        return {
+          status: "down",
+          reason: `${this.#runner.overruns} tasks run on although their time is over: ` +
+            `see what they hang on`,
+          since,
+        };
+      case "stopping":
+        return { status: "down", reason: "stopping", since };
+      case "idle":
+        return { status: "down", reason: this.#state.stopped ? "stopped" : "not started", since };
+    }
+  }
+
+  async #open(
+    connection: DriverConnection,
+    closed: (cause: Error) => void,
+  ): Promise<Subscription> {
+    try {
+      this.#subscription = await Subscription.open(
+        this.#host,
+        connection,
+        this.#temporaryQueue,
+        closed,
+      );
+    } catch (error) {
+      // A temporary queue that is gone is made anew at the next attempt.
+      if (error instanceof QueueNotFoundError) this.#temporaryQueue = undefined;
+      throw error;
+    }
+    this.#temporaryQueue = this.#subscription.temporaryQueue;
+    return this.#subscription;
+  }
+
+  #lost(cause: Error): void {
+    this.#pool.withdraw(); // They are lost: the broker delivers them again.
+    this.emitProblem(
+      "channellost",
+      { cause },
+      reopening(`consumer of queue "${this.queueName}"`, cause),
+    );
+  }
+
+  async #work(held: HeldDelivery): Promise<void> {
+    if (!held.open) return;
+    const outcome = await this.#runner.run(held);
+    switch (outcome.kind) {
+      case "ack":
+        held.ack();
+        break;
+      case "reject":
+        held.reject();
+        break;
+      case "retry":
+        this.#warnOfDeliveryLimit(held);
+        held.rejectRetry();
+        if (this.#state.kind === "stopping") held.retryNow();
+        break;
+      case "callback":
+        this.#warnOfPrefetch(held);
+    }
+  }
+
+  #release(held: HeldDelivery): void {
+    if (held.release()) this.#released++;
+  }
+
+  /** Too many tasks that overran their time: no more messages until one of them ends. */
+  #pauseOrResume(): void {
+    const full = this.#runner.overruns >= this.#host.options.workers;
+    const { log } = coreOf(this.#connection).options;
+    if (full && this.#state.kind === "running") {
+      this.#state = { kind: "paused", since: new Date() };
+      log.error(`${this.health().reason}: queue "${this.queueName}" is not consumed meanwhile`);
+      for (const held of this.#pool.withdraw()) this.#release(held);
+      // Where the channel is lost meanwhile, its successor is not set to consume either.
+      this.#session.channel?.cancel().catch(() => {});
+    } else if (!full && this.#state.kind === "paused") {
+      this.#state = { kind: "running", since: new Date() };
+      this.#session.channel?.consume().catch((error) =>
+        log.error(`queue "${this.queueName}" could not be consumed again`, error)
+      );
+    }
+  }
+
+  async #drain(timeoutMs: number): Promise<ConsumerStopResult> {
+    const deadline = performance.now() + timeoutMs;
+    const timeUp = Promise.withResolvers<void>();
+    const timer = setTimeout(timeUp.resolve, timeoutMs);
+    const subscription = this.#session.channel;
+    const settledBefore = subscription?.settled ?? 0;
+    this.#released = 0;
+    for (const held of this.#pool.withdraw()) this.#release(held);
+    for (const held of subscription?.held ?? []) held.retryNow();
+    // What arrives until the broker has answered is released as it comes.
+    const cancelled = subscription?.cancel().catch(() => {});
+    const work = Promise.all([cancelled, this.#pool.idle(), this.#whenEmpty(subscription)]);
+    await Promise.race([work, timeUp.promise]);
+    clearTimeout(timer);
+
+    const abandoned = Math.max(subscription?.outstanding ?? 0, this.#pool.running);
+    const completed = (subscription?.settled ?? 0) - settledBefore;
+    subscription?.lose(new Error("The consumer was stopped before the message was settled"));
+    await this.#session.stop(Math.max(deadline - performance.now(), CLOSE_MS));
+    this.#temporaryQueue = undefined;
+    this.#forget();
+    this.#state = { kind: "idle", since: new Date(), stopped: true };
+    return { completed, released: this.#released, abandoned };
+  }
+
+  #whenEmpty(subscription: Subscription | undefined): Promise<void> {
+    if (subscription === undefined || subscription.outstanding === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#emptied = () => {
+        if (subscription.outstanding === 0) resolve();
+      };
+    });
+  }
+
+  #warnOfDeliveryLimit({ message }: HeldDelivery): void {
+    if ((message.deliveryCount ?? 0) < MANY_DELIVERIES) return;
+    coreOf(this.#connection).options.log.warn(
+      `a message of queue "${this.queueName}" has failed ${message.deliveryCount! + 1} times: a ` +
+        `quorum queue drops it, or dead-letters it, at its delivery limit (20 by default)`,
+    );
+  }
+
+  #warnOfPrefetch(held: HeldDelivery): void {
+    if (this.#warnedOfPrefetch || this.#host.options.prefetchGiven || !held.open) return;
+    this.#warnedOfPrefetch = true;
+    coreOf(this.#connection).options.log.warn(
+      `messages of queue "${this.queueName}" wait for callbacks while "prefetch" is ` +
+        `${this.#host.options.prefetch}, as many as "workers": give more, such as 100, so that ` +
+        `others can be worked on meanwhile`,
+    );
+  }
+}

@@ -1,0 +1,175 @@
+import type { FieldTable } from "./amqp/driver.ts";
+import type { Connection } from "./connection.ts";
+import { ConfigurationError } from "./errors.ts";
+import { checkTable } from "./headers.ts";
+import type { Message } from "./message.ts";
+import type { MessageStatus } from "./message_status.ts";
+import { integer, knownOptions, milliseconds, nonEmptyText, show, text } from "./validate.ts";
+
+/** Works on one message and says what becomes of it. What it throws counts as `FAIL_RETRY_LATER`. */
+export type TaskFunction = (message: Message) => MessageStatus | Promise<MessageStatus>;
+
+/** Options of a `Consumer`. */
+export interface ConsumerOptions {
+  /** The connection to use. Default: `Connection.default`. */
+  connection?: Connection;
+  /**
+   * The queue, which must exist; at most 255 bytes. `""` asks for a temporary queue: exclusive to
+   * this consumer, named by the broker, and deleted when the consumer stops.
+   */
+  queueName: string;
+  /** Works on one message. */
+  taskFunction: TaskFunction;
+  /**
+   * How many messages are worked on in parallel, 1 to 65 535.
+   *
+   * @default {1}
+   */
+  workers?: number;
+  /**
+   * How many unsettled messages the broker hands out at a time, from `workers` to 65 535. Default:
+   * `workers`. More than that keeps the workers busy where the broker is far or tasks are short, and
+   * lets messages wait for callbacks or retries without holding up others.
+   */
+  prefetch?: number;
+  /** An exchange to bind the queue to; it must exist. Without `bindingKeys`, with the empty key. */
+  exchange?: string;
+  /**
+   * The keys to bind with, at most 255 bytes each. Bindings are added, never removed: a key that is
+   * no longer listed stays bound on a durable queue.
+   */
+  bindingKeys?: readonly string[];
+  /** Arguments of a temporary queue, such as `{ "x-expires": 60_000 }`. */
+  queueArguments?: FieldTable;
+  /**
+   * After how many milliseconds the signal of a message aborts, 1 to 2 147 483 647. Default: never.
+   */
+  taskTimeoutMs?: number;
+  /**
+   * How long after that a task may go on, in milliseconds, until it counts as failed and its worker
+   * is freed. At most `workers` tasks may overrun like that; then the consumer takes no more
+   * messages until one of them ends.
+   *
+   * @default {5000}
+   */
+  taskGraceMs?: number;
+  /**
+   * How long a failed message waits before it is requeued, in milliseconds; doubling with each
+   * attempt, to 30 000. It keeps its place in `prefetch` meanwhile, not its worker. 0 requeues at once.
+   *
+   * @default {1000}
+   */
+  retryDelayMs?: number;
+}
+
+/** Validated options with all defaults filled in, the connection apart. */
+export interface ResolvedConsumerOptions {
+  readonly queueName: string;
+  readonly taskFunction: TaskFunction;
+  readonly workers: number;
+  readonly prefetch: number;
+  /** Whether the program chose it. */
+  readonly prefetchGiven: boolean;
+  readonly bindings: readonly { readonly exchange: string; readonly bindingKey: string }[];
+  readonly queueArguments: FieldTable;
+  readonly taskTimeoutMs: number | undefined;
+  readonly taskGraceMs: number;
+  readonly retryDelayMs: number;
+}
+
+/** Validates the options and fills in what is missing. */
+export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsumerOptions {
+  knownOptions("consumer", options, [
+    "connection",
+    "queueName",
+    "taskFunction",
+    "workers",
+    "prefetch",
+    "exchange",
+    "bindingKeys",
+    "queueArguments",
+    "taskTimeoutMs",
+    "taskGraceMs",
+    "retryDelayMs",
+  ]);
+  const queueName = text("queueName", options.queueName);
+  if (typeof options.taskFunction !== "function") {
+    throw new ConfigurationError(
+      `Cannot use option "taskFunction": received ${show(options.taskFunction)}: it must be a ` +
+        `function that takes a message and returns a MessageStatus`,
+    );
+  }
+  const workers = integer("workers", options.workers, { min: 1, max: 65_535 }, 1);
+  const prefetch = integer("prefetch", options.prefetch, { min: 1, max: 65_535 }, workers);
+  if (prefetch < workers) {
+    throw new ConfigurationError(
+      `Cannot use option "prefetch": received ${prefetch}: it must be from "workers" (${workers}) ` +
+        `to 65535, or some workers would never have a message`,
+    );
+  }
+  if (options.taskGraceMs !== undefined && options.taskTimeoutMs === undefined) {
+    throw new ConfigurationError(
+      `Cannot use option "taskGraceMs" without "taskTimeoutMs": the grace begins when that time is ` +
+        `over: give both`,
+    );
+  }
+  return {
+    queueName,
+    taskFunction: options.taskFunction,
+    workers,
+    prefetch,
+    prefetchGiven: options.prefetch !== undefined,
+    bindings: resolveBindings(options),
+    queueArguments: resolveQueueArguments(options),
+    taskTimeoutMs: options.taskTimeoutMs === undefined
+      ? undefined
+      : milliseconds("taskTimeoutMs", options.taskTimeoutMs, 1, 0),
+    taskGraceMs: milliseconds("taskGraceMs", options.taskGraceMs, 0, 5_000),
+    retryDelayMs: milliseconds("retryDelayMs", options.retryDelayMs, 0, 1_000),
+  };
+}
+
+function resolveBindings({ exchange, bindingKeys }: ConsumerOptions) {
+  if (exchange === undefined) {
+    if (bindingKeys === undefined) return [];
+    throw new ConfigurationError(
+      `Cannot use option "bindingKeys" without "exchange": there is nothing to bind the queue to: ` +
+        `give both`,
+    );
+  }
+  nonEmptyText("exchange", exchange);
+  if (bindingKeys === undefined) return [{ exchange, bindingKey: "" }];
+  if (!Array.isArray(bindingKeys) || bindingKeys.length === 0) {
+    throw new ConfigurationError(
+      `Cannot use option "bindingKeys": received ${show(bindingKeys)}: it must be an array of at ` +
+        `least one string; leave it out to bind with the empty key`,
+    );
+  }
+  return bindingKeys.map((key, index) => ({
+    exchange,
+    bindingKey: text(`bindingKeys[${index}]`, key),
+  }));
+}
+
+function resolveQueueArguments({ queueName, queueArguments }: ConsumerOptions): FieldTable {
+  if (queueArguments === undefined) return {};
+  if (queueName !== "") {
+    throw new ConfigurationError(
+      `Cannot use option "queueArguments" with queue ${
+        show(queueName)
+      }: they are for a temporary ` +
+        `queue: leave them out, or give queueName: ""`,
+    );
+  }
+  const table = checkTable("queueArguments", queueArguments);
+  const type = table["x-queue-type"];
+  if (type !== undefined && type !== "classic") {
+    throw new ConfigurationError(
+      `Cannot use option "queueArguments.x-queue-type": received ${
+        show(type)
+      }: a temporary queue ` +
+        `can only be "classic"`,
+    );
+  }
+  return structuredClone(table);
+}

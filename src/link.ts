@@ -1,0 +1,230 @@
+import { delay } from "@std/async";
+import type { ConnectionEvents, Driver, DriverConnection } from "./amqp/driver.ts";
+import { isPermanent } from "./amqp/translate_errors.ts";
+import { backoffDelay } from "./backoff.ts";
+import type { Endpoint, ResolvedConnectionOptions } from "./connection_options.ts";
+import { ConnectionError } from "./errors.ts";
+import { unrefTimer } from "./runtime.ts";
+
+/** What a connection to the broker is for. */
+export type ConnectionRole = "publish" | "consume";
+
+/** Why the broker does not read from a connection. */
+export interface Blockage {
+  readonly reason: string;
+  readonly since: Date;
+}
+
+/** Where a link stands. Replaced whole at every change. */
+export type LinkState =
+  | { readonly kind: "idle"; readonly since: Date }
+  | {
+    readonly kind: "connecting";
+    readonly since: Date;
+    readonly attempt: number;
+    readonly cause?: Error;
+  }
+  | {
+    readonly kind: "open";
+    readonly since: Date;
+    readonly connection: DriverConnection;
+    readonly blocked?: Blockage;
+  };
+
+/** What happens to a link. */
+export interface LinkObserver {
+  connected?(endpoint: Endpoint): void;
+  disconnected?(cause: Error): void;
+  reconnecting?(attempt: number, delayMs: number, cause: Error): void;
+  blocked?(reason: string): void;
+  unblocked?(): void;
+}
+
+/** How long a link that nobody uses any more stays open, so that a new user finds it. */
+const LINGER_MS = 5_000;
+
+interface Waiter {
+  readonly failFast: boolean;
+  readonly result: PromiseWithResolvers<DriverConnection>;
+}
+
+/**
+ * One recovering connection to the broker. It is open, or being opened, while it has users; it
+ * tries the endpoints in turn, and waits with backoff after each round of them.
+ */
+export class Link {
+  #driver: Driver;
+  #options: ResolvedConnectionOptions;
+  #observers = new Set<LinkObserver>();
+  #waiters = new Set<Waiter>();
+  #state: LinkState = { kind: "idle", since: new Date() };
+  #users = 0;
+  /** Aborted when nobody wants the link to be open any more. */
+  #life = new AbortController();
+  #linger: ReturnType<typeof setTimeout> | undefined;
+  #nextEndpoint = 0;
+  #failedRounds = 0;
+
+  constructor(driver: Driver, options: ResolvedConnectionOptions) {
+    this.#driver = driver;
+    this.#options = options;
+  }
+
+  get state(): LinkState {
+    return this.#state;
+  }
+
+  /** Why the broker does not read from the connection at the moment, if so. */
+  get blocked(): Blockage | undefined {
+    return this.#state.kind === "open" ? this.#state.blocked : undefined;
+  }
+
+  observe(observer: LinkObserver): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
+  }
+
+  /** Says that somebody uses the link; as long as that is so it is kept open. */
+  retain(): void {
+    this.#users++;
+    if (this.#linger === undefined) return;
+    clearTimeout(this.#linger);
+    this.#linger = undefined;
+    if (this.#state.kind === "open") this.#state.connection.keepAlive(true);
+  }
+
+  /** Takes one {@linkcode retain} back. After the last the link lingers for a while. */
+  release(): void {
+    if (--this.#users > 0) return;
+    if (this.#state.kind === "open" && this.#state.connection.keepAlive(false)) {
+      this.#linger = setTimeout(() => void this.close(), LINGER_MS);
+      unrefTimer(this.#linger);
+    } else {
+      void this.close();
+    }
+  }
+
+  /**
+   * The open connection; waits for it where there is none yet.
+   *
+   * @param signal Ends the wait.
+   * @param failFast Rejects at the first failure that will not pass by itself.
+   */
+  async whenOpen(signal: AbortSignal, failFast: boolean): Promise<DriverConnection> {
+    if (this.#state.kind === "open") return this.#state.connection;
+    const waiter: Waiter = { failFast, result: Promise.withResolvers() };
+    const giveUp = () => waiter.result.reject(signal.reason);
+    this.#waiters.add(waiter);
+    signal.addEventListener("abort", giveUp, { once: true });
+    if (this.#state.kind === "idle") void this.#connect(this.#life.signal);
+    try {
+      signal.throwIfAborted();
+      return await waiter.result.promise;
+    } finally {
+      this.#waiters.delete(waiter);
+      signal.removeEventListener("abort", giveUp);
+    }
+  }
+
+  /** Closes the connection, and gives up opening one. A later user opens it again. */
+  async close(timeoutMs = this.#options.connectTimeoutMs): Promise<void> {
+    clearTimeout(this.#linger);
+    this.#linger = undefined;
+    const state = this.#state;
+    const closed = new ConnectionError("The connection was closed by the program");
+    this.#life.abort(closed);
+    this.#life = new AbortController();
+    this.#state = { kind: "idle", since: new Date() };
+    for (const waiter of this.#waiters) waiter.result.reject(closed);
+    if (state.kind === "open") await state.connection.close(timeoutMs);
+  }
+
+  async #connect(life: AbortSignal, cause?: Error): Promise<void> {
+    const { endpoints, reconnect } = this.#options;
+    const since = new Date();
+    let permanentFailures = 0;
+    let pause = cause !== undefined;
+    for (let attempt = 1;; attempt++) {
+      this.#state = { kind: "connecting", since, attempt, cause };
+      if (pause) {
+        const delayMs = cause !== undefined && isPermanent(cause)
+          ? reconnect.maxDelayMs
+          : backoffDelay(++this.#failedRounds, reconnect);
+        this.#tell((observer) => observer.reconnecting?.(attempt, delayMs, cause!));
+        try {
+          await delay(delayMs, { signal: life });
+        } catch {
+          return; // Closed while it waited.
+        }
+      }
+      const endpoint = endpoints[this.#nextEndpoint];
+      try {
+        const connection = await this.#open(endpoint, life);
+        if (connection !== undefined) this.#opened(connection, endpoint);
+        return;
+      } catch (error) {
+        if (life.aborted) return;
+        cause = error as Error;
+        this.#nextEndpoint = (this.#nextEndpoint + 1) % endpoints.length;
+        pause = this.#nextEndpoint === 0;
+        permanentFailures = isPermanent(error) ? permanentFailures + 1 : 0;
+        if (permanentFailures >= endpoints.length) this.#failWaiters(cause);
+      }
+    }
+  }
+
+  /** Opens a connection; `undefined` where it was given up meanwhile. */
+  async #open(endpoint: Endpoint, life: AbortSignal): Promise<DriverConnection | undefined> {
+    const { heartbeatSeconds, connectTimeoutMs, connectionName } = this.#options;
+    const opened: { connection?: DriverConnection; at: number; lost?: Error } = { at: 0 };
+    const events: ConnectionEvents = {
+      closed: (cause) => {
+        opened.lost = cause;
+        if (opened.connection !== undefined) this.#lost(opened.connection, cause, opened.at, life);
+      },
+      blocked: (reason) => this.#setBlocked(opened.connection, { reason, since: new Date() }),
+      unblocked: () => this.#setBlocked(opened.connection, undefined),
+    };
+    const target = { endpoint, heartbeatSeconds, timeoutMs: connectTimeoutMs, connectionName };
+    const connection = await this.#driver.connect(target, events, life);
+    if (opened.lost !== undefined) throw opened.lost;
+    opened.connection = connection;
+    opened.at = Date.now();
+    if (!life.aborted) return connection;
+    connection.destroy();
+    return undefined;
+  }
+
+  #opened(connection: DriverConnection, endpoint: Endpoint): void {
+    this.#state = { kind: "open", since: new Date(), connection };
+    this.#tell((observer) => observer.connected?.(endpoint));
+    for (const waiter of this.#waiters) waiter.result.resolve(connection);
+  }
+
+  #lost(connection: DriverConnection, cause: Error, openedAt: number, life: AbortSignal): void {
+    if (this.#state.kind !== "open" || this.#state.connection !== connection) return;
+    const { reconnect, endpoints } = this.#options;
+    // Only a connection that held for a while starts the backoff afresh: others are flapping.
+    if (Date.now() - openedAt > reconnect.maxDelayMs) this.#failedRounds = 0;
+    this.#nextEndpoint = (this.#nextEndpoint + 1) % endpoints.length;
+    this.#state = { kind: "idle", since: new Date() };
+    this.#tell((observer) => observer.disconnected?.(cause));
+    if (this.#users > 0) void this.#connect(life, cause);
+  }
+
+  #setBlocked(connection: DriverConnection | undefined, blocked: Blockage | undefined): void {
+    if (this.#state.kind !== "open" || this.#state.connection !== connection) return;
+    this.#state = { ...this.#state, blocked };
+    this.#tell((observer) => blocked ? observer.blocked?.(blocked.reason) : observer.unblocked?.());
+  }
+
+  #failWaiters(cause: Error): void {
+    for (const waiter of this.#waiters) {
+      if (waiter.failFast) waiter.result.reject(cause);
+    }
+  }
+
+  #tell(what: (observer: LinkObserver) => void): void {
+    for (const observer of [...this.#observers]) what(observer);
+  }
+}

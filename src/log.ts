@@ -1,0 +1,71 @@
+/**
+ * Where the library says what it notices. `console` fits, and so does the logger of most logging
+ * packages.
+ *
+ * @example Send everything to the console
+ * ```ts no-assert
+ * import { Connection } from "@lapinmq/lapinmq";
+ *
+ * const connection = new Connection({ logger: console });
+ * ```
+ */
+export interface Logger {
+  /** Details for somebody who looks for a fault. */
+  debug(message: string, ...data: unknown[]): void;
+  /** Ordinary events, such as a connection that was opened. */
+  info(message: string, ...data: unknown[]): void;
+  /** Problems that the library deals with, such as a connection that was lost. */
+  warn(message: string, ...data: unknown[]): void;
+  /** Problems that the program should deal with, such as a callback that threw. */
+  error(message: string, ...data: unknown[]): void;
+}
+
+/** At most this many problems are printed in one window of time, so that a storm stays readable. */
+const PRINTED_PER_WINDOW = 10;
+const WINDOW_MS = 10_000;
+
+let windowStart = 0;
+let printed = 0;
+
+/** Prints a problem, where there is neither a logger nor a listener that takes it. */
+function printProblem(message: string, ...data: unknown[]): void {
+  const now = Date.now();
+  if (now - windowStart >= WINDOW_MS) {
+    const hidden = printed - PRINTED_PER_WINDOW;
+    if (hidden > 0) console.warn(`lapinmq: ${hidden} further problems were not printed`);
+    windowStart = now;
+    printed = 0;
+  }
+  if (++printed <= PRINTED_PER_WINDOW) console.warn(`lapinmq: ${message}`, ...data);
+}
+
+/** Calls the logger; one that throws harms nothing else. */
+function guarded(logger: Logger, level: keyof Logger): (m: string, ...data: unknown[]) => void {
+  return (message, ...data) => {
+    try {
+      logger[level](message, ...data);
+    } catch (error) {
+      printProblem(`the logger threw while it was told "${message}"`, error);
+    }
+  };
+}
+
+const ignore = (): void => {};
+
+/**
+ * The logger that the library works with.
+ *
+ * @param logger The user's: an object; `null` for silence; `undefined` for problems on the console.
+ */
+export function resolveLogger(logger: Logger | null | undefined): Logger {
+  if (logger === null) return { debug: ignore, info: ignore, warn: ignore, error: ignore };
+  if (logger === undefined) {
+    return { debug: ignore, info: ignore, warn: printProblem, error: printProblem };
+  }
+  return {
+    debug: guarded(logger, "debug"),
+    info: guarded(logger, "info"),
+    warn: guarded(logger, "warn"),
+    error: guarded(logger, "error"),
+  };
+}

@@ -1,0 +1,143 @@
+import type { Delivery, MessageProperties } from "./amqp/driver.ts";
+import { MessageDecodeError } from "./errors.ts";
+import { deliveryCount } from "./retry_policy.ts";
+
+/** How a message settles itself; each tells whether it was the first to do so, and in time. */
+export interface MessageSettlement {
+  /** Acknowledges it. */
+  ack(): boolean;
+  /** Rejects it without requeue. */
+  reject(): boolean;
+  /** Rejects it with requeue, after the retry delay. */
+  rejectRetry(): boolean;
+  /** Aborts when there is no point in working on it any longer. */
+  readonly signal: AbortSignal;
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * A message as a task receives it.
+ *
+ * It is settled once, on the channel that delivered it: by the status that the task returns, or by
+ * `ack`, `reject` or `rejectRetry`. The first settlement wins; a later one, or one that comes after
+ * the channel was lost, sends nothing and returns `false`. `true` means that it was handed to the
+ * channel, not that the broker has received it.
+ *
+ * @example Read the body
+ * ```ts no-assert
+ * import { type Message, MessageStatus } from "@lapinmq/lapinmq";
+ *
+ * function task(message: Message): MessageStatus {
+ *   const { width } = message.json<{ width: number }>();
+ *   console.log(message.routingKey, width, message.headers.retries);
+ *   return MessageStatus.SUCCESS;
+ * }
+ * ```
+ */
+export class Message {
+  /** The body. */
+  readonly body: Uint8Array;
+  /** The properties, headers apart. */
+  readonly properties: MessageProperties;
+  /** The headers; timestamps are `Date`s and byte arrays `Uint8Array`s. */
+  readonly headers: Readonly<Record<string, unknown>>;
+  /** The exchange it was sent to; `""` is the default exchange. */
+  readonly exchange: string;
+  /** The routing key it was sent with. */
+  readonly routingKey: string;
+  /** Whether the broker may have delivered it before. */
+  readonly redelivered: boolean;
+  /** How often the broker has delivered it before, where it counts that (quorum queues). */
+  readonly deliveryCount: number | undefined;
+  /**
+   * Acknowledges the message. Takes no arguments and may be detached, as a callback.
+   *
+   * @returns Whether this settled the message.
+   */
+  readonly ack: () => boolean;
+  /**
+   * Rejects the message without requeue: dead-lettered where the queue says so, else deleted. Takes
+   * no arguments and may be detached, as a callback.
+   *
+   * @returns Whether this settled the message.
+   */
+  readonly reject: () => boolean;
+  /**
+   * Rejects the message with requeue, after the retry delay of the consumer. Takes no arguments and
+   * may be detached, as a callback.
+   *
+   * @returns Whether this settled the message.
+   */
+  readonly rejectRetry: () => boolean;
+  #settlement: MessageSettlement;
+
+  /**
+   * Made by a consumer; of use elsewhere only in tests of tasks.
+   *
+   * @param delivery What the broker delivered.
+   * @param settlement How the message is settled.
+   */
+  constructor(delivery: Delivery, settlement: MessageSettlement) {
+    this.body = delivery.body;
+    this.properties = delivery.properties;
+    this.headers = delivery.headers;
+    this.exchange = delivery.exchange;
+    this.routingKey = delivery.routingKey;
+    this.redelivered = delivery.redelivered;
+    this.deliveryCount = deliveryCount(delivery);
+    this.#settlement = settlement;
+    // A callback may be handed arguments, such as an error: none must reach the settlement.
+    this.ack = () => settlement.ack();
+    this.reject = () => settlement.reject();
+    this.rejectRetry = () => settlement.rejectRetry();
+  }
+
+  /**
+   * Aborts when there is no point in working on the message any longer: its channel was lost, so
+   * that it will be delivered again; its task took too long; or the consumer's drain is over.
+   */
+  get signal(): AbortSignal {
+    return this.#settlement.signal;
+  }
+
+  /**
+   * The body as text.
+   *
+   * @returns The body, read as UTF-8.
+   * @throws {MessageDecodeError} If the body is not UTF-8. Uncaught in a task, it rejects the message
+   * without requeue, as it would fail for ever.
+   */
+  text(): string {
+    try {
+      return decoder.decode(this.body);
+    } catch (cause) {
+      throw new MessageDecodeError(
+        `Cannot read the body of this message as text: it is not UTF-8: use "message.body", or ` +
+          `mend the sender`,
+        { cause },
+      );
+    }
+  }
+
+  /**
+   * The body as a JSON value.
+   *
+   * @typeParam T What the value is expected to be; it is not checked.
+   * @returns The value.
+   * @throws {MessageDecodeError} If the body is not JSON. Uncaught in a task, it rejects the message
+   * without requeue, as it would fail for ever.
+   */
+  json<T = unknown>(): T {
+    const text = this.text();
+    try {
+      return JSON.parse(text) as T;
+    } catch (cause) {
+      throw new MessageDecodeError(
+        `Cannot read the body of this message as JSON: ${(cause as Error).message}: use ` +
+          `"message.text()", or mend the sender`,
+        { cause },
+      );
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import { MessageDecodeError } from "./errors.ts";
+import { show } from "./validate.ts";
+
+/**
+ * What a task returns: it decides what becomes of the message.
+ *
+ * | status | effect at the broker |
+ * |---|---|
+ * | `SUCCESS` | acknowledged |
+ * | `FAIL_RETRY_LATER` | after the retry delay, rejected with requeue |
+ * | `FAIL_DO_NOT_RETRY` | rejected without requeue: dead-lettered where the queue says so, else deleted |
+ * | `HANDLED_VIA_CALLBACK` | nothing now: `message.ack`, `.reject` or `.rejectRetry` will be called |
+ *
+ * @example Decide
+ * ```ts no-assert
+ * import { type Message, MessageStatus } from "@lapinmq/lapinmq";
+ *
+ * function task(message: Message): MessageStatus {
+ *   return message.body.length > 0 ? MessageStatus.SUCCESS : MessageStatus.FAIL_DO_NOT_RETRY;
+ * }
+ * ```
+ */
+export const MessageStatus: {
+  /** The message is acknowledged. */
+  readonly SUCCESS: "SUCCESS";
+  /** After the retry delay the message is rejected with requeue. */
+  readonly FAIL_RETRY_LATER: "FAIL_RETRY_LATER";
+  /** The message is rejected without requeue: dead-lettered where the queue says so, else deleted. */
+  readonly FAIL_DO_NOT_RETRY: "FAIL_DO_NOT_RETRY";
+  /** Nothing happens now: a callback will settle the message. */
+  readonly HANDLED_VIA_CALLBACK: "HANDLED_VIA_CALLBACK";
+} = {
+  SUCCESS: "SUCCESS",
+  FAIL_RETRY_LATER: "FAIL_RETRY_LATER",
+  FAIL_DO_NOT_RETRY: "FAIL_DO_NOT_RETRY",
+  HANDLED_VIA_CALLBACK: "HANDLED_VIA_CALLBACK",
+};
+
+/** One of the values of {@linkcode MessageStatus}. */
+export type MessageStatus = typeof MessageStatus[keyof typeof MessageStatus];
+
+/** What becomes of a message, and why where it failed without saying so itself. */
+export type Outcome =
+  | { readonly kind: "ack" }
+  | { readonly kind: "retry"; readonly failure?: Error }
+  | { readonly kind: "reject"; readonly failure?: Error }
+  | { readonly kind: "callback" };
+
+/** What the value that a task returned means. */
+export function outcomeOfReturn(returned: unknown): Outcome {
+  switch (returned) {
+    case MessageStatus.SUCCESS:
+      return { kind: "ack" };
+    case MessageStatus.FAIL_RETRY_LATER:
+      return { kind: "retry" };
+    case MessageStatus.FAIL_DO_NOT_RETRY:
+      return { kind: "reject" };
+    case MessageStatus.HANDLED_VIA_CALLBACK:
+      return { kind: "callback" };
+  }
+  return {
+    kind: "retry",
+    failure: new TypeError(
+      `Cannot tell what becomes of the message: the task returned ${show(returned)}: it must ` +
+        `return a MessageStatus; the message will be retried`,
+    ),
+  };
+}
+
+/** What it means that a task threw. */
+export function outcomeOfThrow(thrown: unknown): Outcome {
+  const failure = thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
+  // A body that cannot be read now will not be readable later.
+  return { kind: thrown instanceof MessageDecodeError ? "reject" : "retry", failure };
+}

@@ -1,0 +1,395 @@
+import type {
+  DriverChannel,
+  DriverConnection,
+  FieldTable,
+  MessageProperties,
+  OutgoingMessage,
+} from "./amqp/driver.ts";
+import type { BackoffOptions } from "./backoff.ts";
+import { ChannelSession } from "./channel_session.ts";
+import { ConfirmWindow, type Send } from "./confirm_window.ts";
+import { findCulprits } from "./culprits.ts";
+import { ChannelError, ConfigurationError, LapinmqError } from "./errors.ts";
+import { FlushCounter } from "./flush_counter.ts";
+import { type Health, sessionHealth } from "./health.ts";
+import type { Link } from "./link.ts";
+import {
+  ConfirmTimeoutError,
+  ConnectionLostError,
+  describeTarget,
+  NackedError,
+  PublisherOverflowError,
+  PublishError,
+  PublisherStoppedError,
+  UnroutableError,
+} from "./publish_errors.ts";
+import type { ResolvedPublisherOptions } from "./publisher_options.ts";
+import type { SendCallbacks } from "./send_options.ts";
+import { unrefTimer } from "./runtime.ts";
+
+/** A message to send and whom to tell. */
+export interface SendRequest {
+  readonly message: OutgoingMessage;
+  readonly callbacks: SendCallbacks;
+}
+
+/** A message that was given up when its publisher stopped. */
+export interface UnsentMessage {
+  /** The exchange it was to go to; `""` is the default exchange. */
+  readonly exchange: string;
+  /** Its routing key; with the default exchange, the name of the queue. */
+  readonly routingKey: string;
+  /** Its id. */
+  readonly messageId: string;
+  /** Its body. */
+  readonly body: Uint8Array;
+  /** Its properties. */
+  readonly properties: MessageProperties;
+  /** Its headers. */
+  readonly headers: FieldTable;
+}
+
+/** What an outbox needs of the publisher it works for. */
+export interface OutboxHost {
+  /** Runs a callback of the program, isolated. */
+  run(what: string, code: () => unknown): void;
+  channelLost(cause: Error, unconfirmed: number): void;
+}
+
+interface OpenSend extends Send, PromiseWithResolvers<void> {
+  readonly callbacks: SendCallbacks;
+}
+
+/** The least time for closing the channel, when the deadline of a stop is used up. */
+const CLOSE_MS = 100;
+
+/**
+ * What a publisher does between a send and its outcome: writes messages within the window of
+ * unconfirmed ones, matches confirms and returns, sends again after a channel was lost, and sees to
+ * it that each send is settled once, before its deadline.
+ */
+export class Outbox {
+  #link: Link;
+  #options: ResolvedPublisherOptions;
+  #host: OutboxHost;
+  #session: ChannelSession<DriverChannel>;
+  #window = new ConfirmWindow<OpenSend>();
+  #counter = new FlushCounter();
+  #lastSequence = 0;
+  /** Up to this send, messages go one at a time until it shows which one the broker refuses. */
+  #probeUntil = 0;
+  #expiry: ReturnType<typeof setTimeout> | undefined;
+  #room: PromiseWithResolvers<void> | undefined;
+  #unobserve: () => void = () => {};
+
+  constructor(
+    link: Link,
+    backoff: BackoffOptions,
+    options: ResolvedPublisherOptions,
+    host: OutboxHost,
+  ) {
+    this.#link = link;
+    this.#options = options;
+    this.#host = host;
+    this.#session = new ChannelSession(link, backoff, {
+      open: (connection, closed) => this.#open(connection, closed),
+      opened: () => this.#pump(),
+      lost: (_channel, cause) => this.#lost(cause),
+      retrying: (cause) => this.#host.channelLost(cause, this.#window.size),
+    });
+  }
+
+  async start(timeoutMs: number): Promise<void> {
+    this.#counter = new FlushCounter();
+    this.#unobserve = this.#link.observe({ unblocked: () => this.#pump() });
+    await this.#session.start(timeoutMs, "publisher");
+  }
+
+  /** Takes a message in. `refusal` says why it cannot, where the publisher is not running. */
+  send(request: SendRequest, refusal: string | undefined): Promise<void> {
+    const { message, callbacks } = request;
+    const bytes = message.body.byteLength;
+    const send: OpenSend = {
+      message,
+      callbacks,
+      messageId: message.properties.messageId!,
+      bytes,
+      sequence: ++this.#lastSequence,
+      deadline: performance.now() + this.#options.sendTimeoutMs,
+      settled: false,
+      written: false,
+      returned: undefined,
+      ...Promise.withResolvers<void>(),
+    };
+    const error = this.#whyRefused(send, refusal);
+    this.#counter.sent(send.sequence);
+    if (error === undefined) {
+      this.#window.add(send);
+      this.#watchExpiry();
+      this.#pump();
+    } else {
+      send.settled = true;
+      this.#conclude(send, error);
+    }
+    return send.promise;
+  }
+
+  /** The answer to a send whose arguments are wrong. */
+  refuse(error: Error, callbacks: SendCallbacks): Promise<void> {
+    const rejected = Promise.reject(error);
+    const { nackCallback } = callbacks;
+    if (nackCallback !== undefined) {
+      rejected.catch(() => {}); // The callback takes it.
+      this.#host.run("the nackCallback", () => nackCallback(error));
+    }
+    return rejected;
+  }
+
+  /** Resolved while there is room for another message. */
+  get ready(): Promise<void> {
+    if (this.#hasRoom()) return Promise.resolve();
+    if (this.#room === undefined) {
+      this.#room = Promise.withResolvers();
+      this.#room.promise.catch(() => {}); // Only who awaits it is to hear that the publisher stopped.
+    }
+    return this.#room.promise;
+  }
+
+  flush(): Promise<{ confirmed: number; failed: number }> {
+    return this.#counter.flush();
+  }
+
+  /** Waits for what is open, up to the deadline, then gives it up and closes the channel. */
+  async stop(timeoutMs: number): Promise<{ unsent: UnsentMessage[]; unknown: UnsentMessage[] }> {
+    const deadline = performance.now() + timeoutMs;
+    if (this.#window.size > 0) {
+      const timeUp = Promise.withResolvers<void>();
+      const timer = setTimeout(timeUp.resolve, timeoutMs);
+      await Promise.race([this.#counter.flush(), timeUp.promise]);
+      clearTimeout(timer);
+    }
+    const abandoned = this.abandon((send) =>
+      new PublisherStoppedError(
+        `Cannot confirm message ${send.messageId} to ${describeTarget(target(send))}: the ` +
+          `publisher was stopped first: ` +
+          (send.written ? "it may or may not have arrived" : "it was not sent"),
+        target(send),
+      ), true);
+    this.#unobserve();
+    await this.#session.stop(Math.max(deadline - performance.now(), CLOSE_MS));
+    this.#window.clear();
+    return {
+      unsent: abandoned.filter((send) => !send.written).map(toUnsent),
+      unknown: abandoned.filter((send) => send.written).map(toUnsent),
+    };
+  }
+
+  /** Rejects whatever is open. `handled` marks the promises, where the sends are returned instead. */
+  abandon(error: (send: Send) => PublishError, handled: boolean): Send[] {
+    const abandoned = [...this.#window.open];
+    for (const send of abandoned) {
+      if (handled) send.promise.catch(() => {});
+      this.#settle(send, error(send));
+    }
+    clearTimeout(this.#expiry);
+    this.#expiry = undefined;
+    this.#room?.reject(
+      new LapinmqError("The publisher was stopped: start() it again before sending", {
+        code: "PUBLISHER_STOPPED",
+      }),
+    );
+    this.#room = undefined;
+    return abandoned;
+  }
+
+  health(): Health {
+    return sessionHealth(this.#session, this.#link, true);
+  }
+
+  #whyRefused(send: OpenSend, refusal: string | undefined): PublishError | undefined {
+    if (refusal !== undefined) {
+      return new PublisherStoppedError(
+        `Cannot send message ${send.messageId} to ${describeTarget(target(send))}: ${refusal}`,
+        target(send),
+      );
+    }
+    const { maxBufferedMessages, maxBufferedBytes } = this.#options;
+    if (this.#window.size >= maxBufferedMessages) {
+      return new PublisherOverflowError(
+        target(send),
+        `maxBufferedMessages (${maxBufferedMessages})`,
+      );
+    }
+    if (this.#window.size > 0 && this.#window.bytes + send.bytes > maxBufferedBytes) {
+      return new PublisherOverflowError(target(send), `maxBufferedBytes (${maxBufferedBytes})`);
+    }
+    return undefined;
+  }
+
+  async #open(
+    connection: DriverConnection,
+    closed: (cause: Error) => void,
+  ): Promise<DriverChannel> {
+    let isOpen = true;
+    return await connection.openChannel({
+      confirm: (tag, multiple, ok) => isOpen && this.#confirm(tag, multiple, ok),
+      returned: (message) => isOpen && this.#window.markReturned(message),
+      delivery: () => {},
+      cancelled: () => {},
+      closed: (cause) => {
+        isOpen = false;
+        closed(cause);
+      },
+    }, { confirms: true });
+  }
+
+  /** Writes what waits, as far as the window and the broker allow. */
+  #pump(): void {
+    const { channel } = this.#session;
+    if (channel === undefined || this.#link.blocked !== undefined) return;
+    while (this.#window.inFlight < this.#limit()) {
+      const send = this.#window.next();
+      if (send === undefined) return;
+      try {
+        this.#window.written(channel.publish(send.message));
+      } catch (error) {
+        // A channel that is just closing takes nothing: the send waits for the next one.
+        if (!(error instanceof ConfigurationError)) return;
+        this.#settle(send, refused(send, error));
+      }
+    }
+  }
+
+  #limit(): number {
+    if (this.#probeUntil === 0) return this.#options.maxInFlight;
+    const [oldest] = this.#window.open;
+    if (oldest === undefined || oldest.sequence > this.#probeUntil) this.#probeUntil = 0;
+    return this.#probeUntil === 0 ? this.#options.maxInFlight : 1;
+  }
+
+  #confirm(tag: number, multiple: boolean, ok: boolean): void {
+    for (const send of this.#window.confirm(tag, multiple)) {
+      if (send.returned !== undefined) {
+        this.#settle(send, new UnroutableError(target(send), send.returned));
+      } else {
+        this.#settle(send, ok ? undefined : new NackedError(target(send)));
+      }
+    }
+    this.#pump();
+  }
+
+  /** The channel is gone. Returns whether a culprit was found, so that the next may open at once. */
+  #lost(cause: Error): boolean {
+    const recalled = this.#window.recall();
+    if (!(cause instanceof ChannelError)) {
+      if (this.#options.onConnectionLoss === "reject") {
+        for (const send of recalled) {
+          this.#settle(send, new ConnectionLostError(target(send), cause));
+        }
+      }
+      return false;
+    }
+    const culprits = findCulprits(cause, recalled, this.#window.open);
+    for (const send of culprits) this.#settle(send, refused(send, cause));
+    if (culprits.length === 0 && recalled.length > 0) {
+      this.#probeUntil = recalled[recalled.length - 1].sequence;
+    }
+    return culprits.length > 0;
+  }
+
+  #settle(send: OpenSend, error?: PublishError): void {
+    if (!this.#window.settle(send)) return;
+    this.#conclude(send, error);
+    if (this.#room !== undefined && this.#hasRoom()) {
+      this.#room.resolve();
+      this.#room = undefined;
+    }
+  }
+
+  /** Tells the program the outcome of a send, once. */
+  #conclude(send: OpenSend, error: PublishError | undefined): void {
+    const { ackCallback, nackCallback } = send.callbacks;
+    if (error === undefined) {
+      if (ackCallback !== undefined) this.#host.run("the ackCallback", ackCallback);
+      send.resolve();
+    } else {
+      this.#tellFailure(send, error, nackCallback);
+      send.reject(error);
+    }
+    this.#counter.settled(send.sequence, error === undefined);
+  }
+
+  #tellFailure(
+    send: OpenSend,
+    error: PublishError,
+    nackCallback: SendCallbacks["nackCallback"],
+  ): void {
+    const { onSendFailure } = this.#options;
+    if (nackCallback === undefined && onSendFailure === undefined) return;
+    send.promise.catch(() => {}); // The callback takes it.
+    if (nackCallback !== undefined) {
+      this.#host.run("the nackCallback", () => nackCallback(error));
+    } else {
+      const failed = { ...target(send), body: send.message.body };
+      this.#host.run("onSendFailure", () => onSendFailure!(error, failed));
+    }
+  }
+
+  #hasRoom(): boolean {
+    // Half of the bytes stay free, so that one who waits for room may send a large message then.
+    return this.#window.size < this.#options.maxInFlight &&
+      this.#window.bytes <= this.#options.maxBufferedBytes / 2;
+  }
+
+  /** Sees to it that the oldest send ends in time. All have the same time, so the oldest is the first. */
+  #watchExpiry(): void {
+    if (this.#expiry !== undefined) return;
+    const [oldest] = this.#window.open;
+    if (oldest === undefined) return;
+    this.#expiry = setTimeout(() => {
+      this.#expiry = undefined;
+      const now = performance.now();
+      for (const send of this.#window.open) {
+        if (send.deadline > now) break;
+        const { sendTimeoutMs } = this.#options;
+        const { reason, cause } = this.#whyUnconfirmed();
+        this.#settle(
+          send,
+          new ConfirmTimeoutError(target(send), sendTimeoutMs, send.written, reason, cause),
+        );
+      }
+      this.#watchExpiry();
+    }, Math.max(oldest.deadline - performance.now(), 1));
+    unrefTimer(this.#expiry);
+  }
+
+  #whyUnconfirmed(): { reason: string; cause?: Error } {
+    const { blocked } = this.#link;
+    if (blocked !== undefined) return { reason: `blocked by the broker: ${blocked.reason}` };
+    const { state } = this.#session;
+    if (state.kind !== "opening") return { reason: "the broker did not confirm it" };
+    return {
+      reason: `disconnected since ${state.since.toISOString()}` +
+        (state.cause === undefined ? "" : ` (${state.cause.message})`),
+      cause: state.cause,
+    };
+  }
+}
+
+function target(send: Send) {
+  const { exchange, routingKey } = send.message;
+  return { exchange, routingKey, messageId: send.messageId };
+}
+
+function refused(send: Send, cause: LapinmqError): PublishError {
+  return new PublishError(
+    `Cannot deliver message ${send.messageId} to ${describeTarget(target(send))}: ${cause.message}`,
+    target(send),
+    { code: cause.code, cause },
+  );
+}
+
+function toUnsent(send: Send): UnsentMessage {
+  const { body, properties, headers } = send.message;
+  return { ...target(send), body, properties, headers: headers ?? {} };
+}

@@ -1,0 +1,45 @@
+/**
+ * Everything that touches the `Deno` global or another part of the platform that may be missing or
+ * forbidden. Nothing in here throws where something is not there: it answers as if it were empty.
+ */
+
+/** A signal of the operating system that asks a program to end. */
+export type OsSignal = "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGQUIT" | "SIGBREAK";
+
+/** The value of an environment variable; `undefined` where it is unset or may not be read. */
+export function readEnvironment(name: string): string | undefined {
+  try {
+    return globalThis.Deno?.env.get(name);
+  } catch {
+    return undefined; // No permission, or a platform without an environment.
+  }
+}
+
+/**
+ * Calls `listener` when the operating system sends `signal`.
+ *
+ * @returns A function that removes the listener, or `undefined` where the platform does not know
+ * the signal, or signals at all.
+ */
+export function onOsSignal(signal: OsSignal, listener: () => void): (() => void) | undefined {
+  try {
+    globalThis.Deno.addSignalListener(signal, listener);
+    return () => globalThis.Deno.removeSignalListener(signal, listener);
+  } catch {
+    return undefined; // Windows knows few signals; Deno Deploy and workers have none.
+  }
+}
+
+/** Lets the program end although the timer still runs. */
+export function unrefTimer(id: ReturnType<typeof setTimeout>): void {
+  try {
+    globalThis.Deno.unrefTimer(id as unknown as number);
+  } catch {
+    // Where the platform cannot do it, the timer merely keeps the program alive until it fires.
+  }
+}
+
+/** The version of Deno, for the client properties of a connection. */
+export function platformName(): string {
+  return `Deno ${globalThis.Deno?.version?.deno ?? "(unknown version)"}`;
+}

@@ -1,0 +1,228 @@
+import type { FieldTable, OutgoingMessage } from "./amqp/driver.ts";
+import { ConfigurationError } from "./errors.ts";
+import { checkTable } from "./headers.ts";
+import { integer, knownOptions, nonEmptyText, optionalFunction, show, text } from "./validate.ts";
+
+/** Called with the outcome of one message, each at most once. They may be asynchronous. */
+export interface SendCallbacks {
+  /** The broker has confirmed the message. */
+  ackCallback?: () => unknown;
+  /**
+   * The message failed, for whatever reason. The promise of the send rejects as well, but counts
+   * as handled.
+   */
+  nackCallback?: (error: Error) => unknown;
+}
+
+/** What can be said of a message, beside its body and destination. */
+export interface MessageOptions {
+  /**
+   * The body: a string is sent as UTF-8 (content type `text/plain; charset=utf-8`), bytes as they
+   * are (`application/octet-stream`). The bytes are copied at once.
+   */
+  body?: string | Uint8Array;
+  /** A value to send as JSON (`application/json`), in place of `body`. */
+  json?: unknown;
+  /**
+   * Headers: at most 64 KiB of strings, finite numbers, booleans, nulls, `Date`s of whole seconds,
+   * `Uint8Array`s, and arrays or plain objects of these. Anything else is refused.
+   */
+  headers?: FieldTable;
+  /** After how many milliseconds in a queue the message expires, 0 to 4 294 967 295. */
+  expirationMs?: number;
+  /** 0 to 255; heeded by queues with `x-max-priority`. */
+  priority?: number;
+  /** Ties a reply to its request; at most 255 bytes. */
+  correlationId?: string;
+  /** The queue that a reply should go to; at most 255 bytes. */
+  replyTo?: string;
+  /** The MIME type of the body; at most 255 bytes. Default: as the kind of body says. */
+  contentType?: string;
+  /** The encoding of the body, such as `gzip`; at most 255 bytes. */
+  contentEncoding?: string;
+  /** What kind of message it is, in the program's own words; at most 255 bytes. */
+  type?: string;
+  /** When the message was created; the protocol keeps whole seconds. */
+  timestamp?: Date;
+  /** Identifies the message; at most 255 bytes. Default: one that is generated. */
+  messageId?: string;
+  /** The user who sends it, which must be the one who is logged in; at most 255 bytes. */
+  userId?: string;
+  /** The application that sends it; at most 255 bytes. */
+  appId?: string;
+  /** Called with the outcome. */
+  callbacks?: SendCallbacks;
+}
+
+/** A message to an exchange. */
+export interface SendMessageOptions extends MessageOptions {
+  /** The exchange, which must exist; at most 255 bytes. `""` is the default exchange. */
+  exchange: string;
+  /**
+   * The routing key; at most 255 bytes.
+   *
+   * @default {""}
+   */
+  routingKey?: string;
+}
+
+/** A message to a queue. */
+export interface SendToQueueOptions extends MessageOptions {
+  /** The queue, which must exist; at most 255 bytes. */
+  queueName: string;
+}
+
+const TEXT_PROPERTIES = [
+  "correlationId",
+  "replyTo",
+  "contentType",
+  "contentEncoding",
+  "type",
+  "messageId",
+  "userId",
+  "appId",
+] as const;
+
+const MESSAGE_OPTIONS = [
+  "body",
+  "json",
+  "headers",
+  "expirationMs",
+  "priority",
+  "timestamp",
+  "callbacks",
+  ...TEXT_PROPERTIES,
+];
+const TO_EXCHANGE = ["exchange", "routingKey", ...MESSAGE_OPTIONS];
+const TO_QUEUE = ["queueName", ...MESSAGE_OPTIONS];
+
+/** The queue of RabbitMQ's direct reply-to, which older brokers return even when they deliver. */
+const DIRECT_REPLY_TO = "amq.rabbitmq.reply-to";
+
+/** The callbacks of a send, looked for before anything else so that they hear of bad input too. */
+export function sendCallbacks(options: unknown): SendCallbacks {
+  const callbacks = (options as MessageOptions | undefined)?.callbacks;
+  if (callbacks === undefined) return {};
+  knownOptions("callbacks", callbacks, ["ackCallback", "nackCallback"]);
+  return {
+    ackCallback: optionalFunction("callbacks.ackCallback", callbacks.ackCallback),
+    nackCallback: optionalFunction("callbacks.nackCallback", callbacks.nackCallback),
+  };
+}
+
+/** Checks and encodes a message to an exchange. */
+export function prepareMessage(options: SendMessageOptions, newId: () => string): OutgoingMessage {
+  knownOptions("message", options, TO_EXCHANGE);
+  const routingKey = options.routingKey === undefined ? "" : text("routingKey", options.routingKey);
+  return prepare(text("exchange", options.exchange), routingKey, options, newId);
+}
+
+/** Checks and encodes a message to a queue. */
+export function prepareMessageToQueue(
+  options: SendToQueueOptions,
+  newId: () => string,
+): OutgoingMessage {
+  knownOptions("message", options, TO_QUEUE);
+  return prepare("", nonEmptyText("queueName", options.queueName), options, newId);
+}
+
+function prepare(
+  exchange: string,
+  routingKey: string,
+  options: MessageOptions,
+  newId: () => string,
+): OutgoingMessage {
+  for (const name of TEXT_PROPERTIES) {
+    if (options[name] !== undefined) text(name, options[name]);
+  }
+  if (options.priority !== undefined) {
+    integer("priority", options.priority, { min: 0, max: 255 }, 0);
+  }
+  if (options.expirationMs !== undefined) {
+    const range = { min: 0, max: 4_294_967_295, unit: "milliseconds" };
+    integer("expirationMs", options.expirationMs, range, 0);
+  }
+  const { body, contentType } = encodeBody(options);
+  return {
+    exchange,
+    routingKey,
+    body,
+    properties: {
+      contentType: options.contentType ?? contentType,
+      contentEncoding: options.contentEncoding,
+      priority: options.priority,
+      correlationId: options.correlationId,
+      replyTo: options.replyTo,
+      expirationMs: options.expirationMs,
+      messageId: options.messageId ?? newId(),
+      timestamp: checkTimestamp(options.timestamp),
+      type: options.type,
+      userId: options.userId,
+      appId: options.appId,
+    },
+    // The table is copied: what the program changes later must not change a message that waits.
+    headers: options.headers === undefined
+      ? undefined
+      : structuredClone(checkTable("headers", options.headers)),
+    mandatory: !(exchange === "" && routingKey.startsWith(DIRECT_REPLY_TO)),
+  };
+}
+
+const encoder = new TextEncoder();
+
+function encodeBody(options: MessageOptions): { body: Uint8Array; contentType: string } {
+  const { body } = options;
+  if (Object.hasOwn(options, "json") && options.json !== undefined) {
+    if (body !== undefined) {
+      throw new ConfigurationError(
+        `Cannot use options "body" and "json" together: both are the body: give one of them`,
+      );
+    }
+    return { body: encoder.encode(toJson(options.json)), contentType: "application/json" };
+  }
+  if (typeof body === "string") {
+    return { body: encoder.encode(body), contentType: "text/plain; charset=utf-8" };
+  }
+  if (body instanceof Uint8Array) {
+    // `slice` of a Buffer shares its memory.
+    return { body: new Uint8Array(body), contentType: "application/octet-stream" };
+  }
+  if (body === undefined) {
+    throw new ConfigurationError(
+      `Cannot send a message without a body: give "body" (a string or Uint8Array; "" is empty) ` +
+        `or "json" (any value but undefined)`,
+    );
+  }
+  throw new ConfigurationError(
+    `Cannot use option "body": received ${show(body)}: it must be a string or a Uint8Array; use ` +
+      `"json" for other values`,
+  );
+}
+
+function toJson(value: unknown): string {
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(value);
+  } catch (cause) {
+    throw new ConfigurationError(
+      `Cannot use option "json": it cannot be written as JSON (${(cause as Error).message}): ` +
+        `leave out what is circular or a BigInt`,
+      { cause },
+    );
+  }
+  if (json !== undefined) return json;
+  throw new ConfigurationError(
+    `Cannot use option "json": received ${show(value)}: it has no form in JSON: send another value`,
+  );
+}
+
+function checkTimestamp(timestamp: unknown): Date | undefined {
+  if (timestamp === undefined) return undefined;
+  if (!(timestamp instanceof Date) || !(timestamp.getTime() >= 0)) {
+    throw new ConfigurationError(
+      `Cannot use option "timestamp": received ${show(timestamp)}: it must be a valid Date from ` +
+        `1970 on`,
+    );
+  }
+  return new Date(timestamp);
+}

@@ -1,0 +1,93 @@
+import { onOsSignal, type OsSignal } from "./runtime.ts";
+import { knownOptions, milliseconds, oneOf, optionalSignal } from "./validate.ts";
+import { ConfigurationError } from "./errors.ts";
+
+/** What to wait for in {@linkcode waitForShutdown}. */
+export interface WaitForShutdownOptions {
+  /**
+   * The signals of the operating system that end the wait. Those that the platform does not know
+   * are left out.
+   *
+   * @default {["SIGINT", "SIGTERM"]}
+   */
+  osSignals?: readonly OsSignal[];
+  /** Ends the wait when it is aborted. */
+  signal?: AbortSignal;
+  /** How long to wait at most, in milliseconds, 0 to 2 147 483 647. Default: without end. */
+  timeoutMs?: number;
+}
+
+const OS_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK"] as const;
+
+/**
+ * Waits until the program is asked to end: by Ctrl-C (SIGINT), by SIGTERM, or by an `AbortSignal`.
+ * While it waits, those signals do not end the program. Needs no permission, and does not throw on
+ * platforms without signals.
+ *
+ * @example Work until Ctrl-C
+ * ```ts no-eval no-assert
+ * import { Consumer, MessageStatus, waitForShutdown } from "@lapinmq/lapinmq";
+ *
+ * await using consumer = new Consumer({
+ *   queueName: "task_queue",
+ *   taskFunction: () => MessageStatus.SUCCESS,
+ * });
+ * await consumer.start();
+ * await waitForShutdown();
+ * ```
+ *
+ * @param options What to wait for.
+ * @returns `true` when the program was asked to end, `false` when the time ran out first.
+ * @throws {ConfigurationError} If an option has a bad value.
+ */
+export async function waitForShutdown(options: WaitForShutdownOptions = {}): Promise<boolean> {
+  knownOptions("shutdown options", options, ["osSignals", "signal", "timeoutMs"]);
+  const signal = optionalSignal("signal", options.signal);
+  const osSignals = options.osSignals ?? ["SIGINT", "SIGTERM"];
+  if (!Array.isArray(osSignals)) {
+    throw new ConfigurationError(
+      `Cannot use option "osSignals": received ${typeof osSignals}: it must be an array of names`,
+    );
+  }
+  for (const name of osSignals) oneOf("osSignals", name, OS_SIGNALS, "SIGINT");
+  const timeoutMs = options.timeoutMs === undefined
+    ? undefined
+    : milliseconds("timeoutMs", options.timeoutMs, 0, 0);
+
+  const asked = Promise.withResolvers<boolean>();
+  const stop = () => asked.resolve(true);
+  const removers = osSignals.map((name) => onOsSignal(name, stop));
+  const timer = timeoutMs === undefined
+    ? undefined
+    : setTimeout(() => asked.resolve(false), timeoutMs);
+  signal?.addEventListener("abort", stop, { once: true });
+  if (signal?.aborted) stop();
+  try {
+    return await asked.promise;
+  } finally {
+    for (const remove of removers) remove?.();
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", stop);
+  }
+}
+
+/**
+ * Waits for SIGTERM, which Kubernetes and Docker send to a program that should end. Ctrl-C goes on
+ * ending the program at once; see {@linkcode waitForShutdown} for both.
+ *
+ * @example Poll for it between two pieces of work
+ * ```ts no-assert
+ * import { waitForSigterm } from "@lapinmq/lapinmq";
+ *
+ * const asked = await waitForSigterm(10);
+ * console.log(asked ? "asked to end" : "going on");
+ * ```
+ *
+ * @param timeoutMs How long to wait at most, in milliseconds, 0 to 2 147 483 647. Default: without
+ * end.
+ * @returns `true` when SIGTERM arrived, `false` when the time ran out first.
+ * @throws {ConfigurationError} If `timeoutMs` is not such a number.
+ */
+export async function waitForSigterm(timeoutMs?: number): Promise<boolean> {
+  return await waitForShutdown({ osSignals: ["SIGTERM"], timeoutMs });
+}

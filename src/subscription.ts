@@ -1,0 +1,213 @@
+import type {
+  ChannelEvents,
+  Delivery,
+  DriverChannel,
+  DriverConnection,
+  Settlement,
+} from "./amqp/driver.ts";
+import type { SessionChannel } from "./channel_session.ts";
+import type { ResolvedConsumerOptions } from "./consumer_options.ts";
+import { ChannelError } from "./errors.ts";
+import { type DeliveryOwner, HeldDelivery } from "./held_delivery.ts";
+import type { RetryPolicy } from "./retry_policy.ts";
+
+/** The temporary queue of a consumer, which lives as long as the connection it was made on. */
+export interface TemporaryQueue {
+  readonly name: string;
+  readonly connection: DriverConnection;
+}
+
+/** What a subscription needs of the consumer it works for. */
+export interface SubscriptionHost {
+  readonly options: ResolvedConsumerOptions;
+  readonly retries: RetryPolicy;
+  /** Whether messages are to be taken at the moment. */
+  readonly taking: boolean;
+  /** A message arrived. */
+  delivered(held: HeldDelivery): void;
+  /** The last message that was held is settled. */
+  emptied(): void;
+}
+
+/**
+ * One channel of a consumer with all its set-up, and the messages that came through it. After the
+ * channel is lost a new subscription takes its place; this one then only remembers that its messages
+ * are lost.
+ */
+export class Subscription implements DeliveryOwner, SessionChannel {
+  #host: SubscriptionHost;
+  #held = new Set<HeldDelivery>();
+  #channel: DriverChannel | undefined;
+  #consumerTag: string | undefined;
+  #closed: (cause: Error) => void;
+  #settled = 0;
+  #queue: TemporaryQueue | undefined;
+  #queueName: string;
+
+  private constructor(host: SubscriptionHost, closed: (cause: Error) => void) {
+    this.#host = host;
+    this.#closed = closed;
+    this.#queueName = host.options.queueName;
+  }
+
+  /** Opens a channel and sets it up: prefetch, queue, bindings, consumer. */
+  static async open(
+    host: SubscriptionHost,
+    connection: DriverConnection,
+    previousQueue: TemporaryQueue | undefined,
+    closed: (cause: Error) => void,
+  ): Promise<Subscription> {
+    const subscription = new Subscription(host, closed);
+    const channel = await connection.openChannel(subscription.#events(), { confirms: false });
+    subscription.#channel = channel;
+    try {
+      await subscription.#setUp(channel, connection, previousQueue);
+    } catch (error) {
+      await channel.close().catch(() => {}); // The broker has closed it, most of the time.
+      subscription.lose(error as Error);
+      throw error;
+    }
+    return subscription;
+  }
+
+  /** The queue it consumes from, with its real name. */
+  get queueName(): string {
+    return this.#queueName;
+  }
+
+  /** The temporary queue, where it is one. */
+  get temporaryQueue(): TemporaryQueue | undefined {
+    return this.#queue;
+  }
+
+  /** The messages that are not settled. */
+  get held(): Iterable<HeldDelivery> {
+    return this.#held;
+  }
+
+  /** How many messages are not settled. */
+  get outstanding(): number {
+    return this.#held.size;
+  }
+
+  /** How many messages were settled, those that were only released apart. */
+  get settled(): number {
+    return this.#settled;
+  }
+
+  /** Asks the broker for messages. */
+  async consume(): Promise<void> {
+    if (this.#consumerTag !== undefined || this.#channel === undefined) return;
+    // Chosen here, as deliveries may arrive before the broker's answer does.
+    this.#consumerTag = `lapinmq-${crypto.randomUUID()}`;
+    await this.#channel.consume(this.#queueName, this.#consumerTag);
+  }
+
+  /** Asks the broker for no further messages; those that are held stay. */
+  async cancel(): Promise<void> {
+    const tag = this.#consumerTag;
+    this.#consumerTag = undefined;
+    if (tag !== undefined) await this.#channel?.cancel(tag);
+  }
+
+  /** Deletes the temporary queue, and closes the channel after everything that was written on it. */
+  async close(): Promise<void> {
+    const channel = this.#channel;
+    try {
+      if (this.#queue !== undefined) await channel?.deleteQueue(this.#queue.name);
+    } finally {
+      await channel?.close();
+      this.lose(new ChannelError("The consumer was stopped before the message was settled"));
+    }
+  }
+
+  /** The channel is gone: nothing that is held can be settled any more. */
+  lose(cause: Error): void {
+    this.#channel = undefined;
+    for (const held of this.#held) held.lose(cause);
+    this.#held.clear();
+    this.#host.emptied();
+  }
+
+  settle(held: HeldDelivery, how: Settlement): boolean {
+    if (!this.#held.delete(held)) return false;
+    if (how === "ack" || how === "reject") this.#host.retries.forget(held.delivery);
+    if (how !== "release") this.#settled++;
+    try {
+      this.#channel?.settle(held.delivery.tag, how);
+      return this.#channel !== undefined;
+    } catch {
+      return false; // The channel is just closing: the broker will deliver the message again.
+    } finally {
+      if (this.#held.size === 0) this.#host.emptied();
+    }
+  }
+
+  retryDelay(delivery: Delivery): number {
+    return this.#host.retries.nextDelay(delivery);
+  }
+
+  #events(): ChannelEvents {
+    return {
+      confirm: () => {},
+      returned: () => {},
+      delivery: (delivery) => {
+        const held = new HeldDelivery(delivery, this);
+        this.#held.add(held);
+        this.#host.delivered(held);
+      },
+      cancelled: () => {
+        // Answered on a fresh channel: on this one the broker might not take another consumer.
+        const cause = new ChannelError(
+          `The broker cancelled the consumer of queue "${this.#queueName}": the queue was deleted, ` +
+            `its node left, or an acknowledgement took too long`,
+          { code: "CONSUMER_CANCELLED", queue: this.#queueName },
+        );
+        void this.#channel?.close().catch(() => {}); // Whatever it answers, it is not used again.
+        this.#end(cause);
+      },
+      closed: (cause) => this.#end(cause),
+    };
+  }
+
+  #end(cause: Error): void {
+    this.lose(cause);
+    this.#closed(cause);
+  }
+
+  async #setUp(
+    channel: DriverChannel,
+    connection: DriverConnection,
+    previousQueue: TemporaryQueue | undefined,
+  ): Promise<void> {
+    const { prefetch, bindings, queueName } = this.#host.options;
+    await channel.prefetch(prefetch);
+    if (queueName === "") {
+      this.#queue = await this.#temporaryQueue(channel, connection, previousQueue);
+      this.#queueName = this.#queue.name;
+    }
+    for (const { exchange, bindingKey } of bindings) {
+      await channel.bindQueue(this.#queueName, exchange, bindingKey);
+    }
+    if (this.#host.taking) await this.consume();
+  }
+
+  /** The queue of before, where only the channel was lost; else a new one. */
+  async #temporaryQueue(
+    channel: DriverChannel,
+    connection: DriverConnection,
+    previous: TemporaryQueue | undefined,
+  ): Promise<TemporaryQueue> {
+    if (previous?.connection === connection) {
+      await channel.checkQueue(previous.name);
+      return previous;
+    }
+    const { queueArguments } = this.#host.options;
+    // Brokers may be set to quorum queues by default, which cannot be exclusive.
+    const name = await channel.declareTemporaryQueue({
+      ...queueArguments,
+      "x-queue-type": "classic",
+    });
+    return { name, connection };
+  }
+}

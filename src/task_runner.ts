@@ -1,0 +1,89 @@
+import type { ResolvedConsumerOptions } from "./consumer_options.ts";
+import type { HeldDelivery } from "./held_delivery.ts";
+import type { Message } from "./message.ts";
+import { type Outcome, outcomeOfReturn, outcomeOfThrow } from "./message_status.ts";
+
+/** Whom a runner tells what it notices. */
+export interface TaskObserver {
+  /** The number of tasks that run on although their time is over has changed. */
+  overrunning(): void;
+  /** A task failed without saying so itself. */
+  failed(message: Message, error: Error, outcome: "retry" | "reject"): void;
+}
+
+/** Runs the task of one message: what it throws, returns or overruns becomes an outcome. */
+export class TaskRunner {
+  #options: ResolvedConsumerOptions;
+  #observer: TaskObserver;
+  #overruns = 0;
+
+  constructor(options: ResolvedConsumerOptions, observer: TaskObserver) {
+    this.#options = options;
+    this.#observer = observer;
+  }
+
+  /** How many tasks run on although their time is over. */
+  get overruns(): number {
+    return this.#overruns;
+  }
+
+  /** Never rejects. */
+  async run(held: HeldDelivery): Promise<Outcome> {
+    const { taskTimeoutMs } = this.#options;
+    const task = this.#outcome(held.message);
+    const outcome = taskTimeoutMs === undefined
+      ? await task
+      : await this.#inTime(held, task, taskTimeoutMs);
+    if ((outcome.kind === "retry" || outcome.kind === "reject") && outcome.failure !== undefined) {
+      this.#observer.failed(held.message, outcome.failure, outcome.kind);
+    }
+    return outcome;
+  }
+
+  async #outcome(message: Message): Promise<Outcome> {
+    try {
+      return outcomeOfReturn(await this.#options.taskFunction(message));
+    } catch (thrown) {
+      return outcomeOfThrow(thrown);
+    }
+  }
+
+  async #inTime(
+    held: HeldDelivery,
+    task: Promise<Outcome>,
+    taskTimeoutMs: number,
+  ): Promise<Outcome> {
+    const { taskGraceMs } = this.#options;
+    const overrun = Promise.withResolvers<Outcome>();
+    let running = true;
+    let overran = false;
+    let timer = setTimeout(() => {
+      held.abort(new DOMException(`The task took longer than ${taskTimeoutMs} ms`, "TimeoutError"));
+      timer = setTimeout(() => {
+        if (!running) return;
+        overran = true;
+        this.#count(1);
+        overrun.resolve({ kind: "retry", failure: tookTooLong(taskTimeoutMs, taskGraceMs) });
+      }, taskGraceMs);
+    }, taskTimeoutMs);
+    void task.then(() => {
+      running = false;
+      clearTimeout(timer);
+      if (overran) this.#count(-1);
+    });
+    return await Promise.race([task, overrun.promise]);
+  }
+
+  #count(change: 1 | -1): void {
+    this.#overruns += change;
+    this.#observer.overrunning();
+  }
+}
+
+function tookTooLong(taskTimeoutMs: number, taskGraceMs: number): Error {
+  return new DOMException(
+    `The task runs on ${taskGraceMs} ms after its signal was aborted at ${taskTimeoutMs} ms: it ` +
+      `counts as failed, and what it returns is ignored: heed "message.signal"`,
+    "TimeoutError",
+  );
+}

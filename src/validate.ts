@@ -1,0 +1,117 @@
+import { ConfigurationError } from "./errors.ts";
+
+/** The largest delay a timer takes; a longer one would fire at once. */
+export const MAX_TIMER_MS = 2_147_483_647;
+
+/** Shows a value in an error message: short, on one line, and unmistakable. */
+export function show(value: unknown): string {
+  if (typeof value === "string") {
+    return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  }
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "function") return "a function";
+  if (value === null || typeof value !== "object") return String(value);
+  return Array.isArray(value) ? "an array" : `an object (${value.constructor?.name ?? "no class"})`;
+}
+
+function refuse(name: string, value: unknown, expected: string): never {
+  throw new ConfigurationError(
+    `Cannot use option "${name}": received ${show(value)}: it must be ${expected}`,
+  );
+}
+
+/** Refuses names that are not among the known ones, so that a misspelt option is noticed. */
+export function knownOptions(
+  what: string,
+  options: unknown,
+  known: readonly string[],
+): Record<string, unknown> {
+  if (options === null || typeof options !== "object" || Array.isArray(options)) {
+    throw new ConfigurationError(
+      `Cannot use the ${what}: received ${show(options)}: pass an object`,
+    );
+  }
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) {
+      throw new ConfigurationError(
+        `Cannot use option "${name}" of the ${what}: there is no such option: ` +
+          `use one of ${known.join(", ")}`,
+      );
+    }
+  }
+  return options as Record<string, unknown>;
+}
+
+/** A whole number within a range, or the default where it is `undefined`. */
+export function integer(
+  name: string,
+  value: unknown,
+  range: { min: number; max: number; unit?: string },
+  otherwise: number,
+): number {
+  if (value === undefined) return otherwise;
+  if (!Number.isInteger(value) || (value as number) < range.min || (value as number) > range.max) {
+    const unit = range.unit === undefined ? "" : ` ${range.unit}`;
+    refuse(name, value, `a whole number from ${range.min} to ${range.max}${unit}`);
+  }
+  return value as number;
+}
+
+/** A duration in milliseconds, or the default where it is `undefined`. */
+export function milliseconds(name: string, value: unknown, min: number, otherwise: number): number {
+  return integer(name, value, { min, max: MAX_TIMER_MS, unit: "milliseconds" }, otherwise);
+}
+
+/** A string whose UTF-8 form has at most `maxBytes` bytes. */
+export function text(name: string, value: unknown, maxBytes = 255): string {
+  if (typeof value !== "string") refuse(name, value, "a string");
+  // A string of n characters has n to 3n bytes: most need no encoding to be measured.
+  if (value.length * 3 > maxBytes && new TextEncoder().encode(value).length > maxBytes) {
+    refuse(name, value, `a string of at most ${maxBytes} bytes in UTF-8`);
+  }
+  return value;
+}
+
+/** As {@linkcode text}, but neither missing nor empty. */
+export function nonEmptyText(name: string, value: unknown, maxBytes = 255): string {
+  const checked = text(name, value, maxBytes);
+  if (checked === "") refuse(name, value, "a string that is not empty");
+  return checked;
+}
+
+/** One of a few words. */
+export function oneOf<T extends string>(
+  name: string,
+  value: unknown,
+  words: readonly T[],
+  otherwise: T,
+): T {
+  if (value === undefined) return otherwise;
+  if (!words.includes(value as T)) {
+    refuse(name, value, words.map((word) => `"${word}"`).join(" or "));
+  }
+  return value as T;
+}
+
+/** A function, or `undefined`. */
+// deno-lint-ignore no-explicit-any
+export function optionalFunction<F extends (...args: any[]) => unknown>(
+  name: string,
+  value: unknown,
+): F | undefined {
+  if (value !== undefined && typeof value !== "function") refuse(name, value, "a function");
+  return value as F | undefined;
+}
+
+/** A boolean, or the default where it is `undefined`. */
+export function boolean(name: string, value: unknown, otherwise: boolean): boolean {
+  if (value === undefined) return otherwise;
+  if (typeof value !== "boolean") refuse(name, value, "true or false");
+  return value;
+}
+
+/** An abort signal, or `undefined`. */
+export function optionalSignal(name: string, value: unknown): AbortSignal | undefined {
+  if (value !== undefined && !(value instanceof AbortSignal)) refuse(name, value, "an AbortSignal");
+  return value;
+}

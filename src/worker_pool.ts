@@ -1,0 +1,71 @@
+import { Semaphore } from "@std/async/unstable-semaphore";
+import { Fifo } from "./fifo.ts";
+
+/**
+ * Works on units in parallel, as many at a time as there are permits, and in the order in which
+ * they came. It knows nothing of what a unit is.
+ *
+ * @typeParam Unit What is worked on: one delivery, or several.
+ */
+export class WorkerPool<Unit> {
+  #permits: Semaphore;
+  #work: (unit: Unit) => Promise<void>;
+  #waiting = new Fifo<Unit>();
+  #running = 0;
+  #idle: PromiseWithResolvers<void> | undefined;
+
+  /**
+   * @param workers How many units are worked on at a time.
+   * @param work Works on one unit; must not reject.
+   */
+  constructor(workers: number, work: (unit: Unit) => Promise<void>) {
+    this.#permits = new Semaphore(workers);
+    this.#work = work;
+  }
+
+  /** How many units are being worked on. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Takes a unit in: it begins at once, or when a permit is free. */
+  submit(unit: Unit): void {
+    this.#waiting.push(unit);
+    this.#begin();
+  }
+
+  /** Takes back what has not begun. */
+  withdraw(): Unit[] {
+    return this.#waiting.drain();
+  }
+
+  /** Resolves when nothing is running and nothing waits. */
+  idle(): Promise<void> {
+    if (this.#running === 0 && this.#waiting.length === 0) return Promise.resolve();
+    this.#idle ??= Promise.withResolvers();
+    return this.#idle.promise;
+  }
+
+  #begin(): void {
+    while (this.#waiting.length > 0) {
+      const permit = this.#permits.tryAcquire();
+      if (permit === undefined) return;
+      void this.#run(this.#waiting.shift()!, permit);
+    }
+  }
+
+  async #run(unit: Unit, permit: Disposable): Promise<void> {
+    this.#running++;
+    try {
+      await this.#work(unit);
+    } finally {
+      this.#running--;
+      permit[Symbol.dispose]();
+      this.#begin();
+      if (this.#running === 0 && this.#waiting.length === 0) {
+        this.#idle?.resolve();
+        this.#idle = undefined;
+      }
+    }
+  }
+}
