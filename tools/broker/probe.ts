@@ -95,8 +95,10 @@ async function logIn(connection: Deno.Conn, login: Login): Promise<void> {
       ...shortText("en_US"),
     ]),
   );
-  if ((await readMethod(connection)).id !== TUNE) throw new Error("the login was refused");
-  await write(connection, methodFrame(10, 31, [0, 1, 0, 0, 0x10, 0, 0, 0]));
+  const tune = await readMethod(connection);
+  if (tune.id !== TUNE) throw new Error("the login was refused");
+  // Its own limits: RabbitMQ 4 turns down frames smaller than it likes.
+  await write(connection, methodFrame(10, 31, [...tune.payload.subarray(4, 10), 0, 0]));
   await write(connection, methodFrame(10, 40, [...shortText(login.vhost), 0, 0]));
   if ((await readMethod(connection)).id !== OPEN_OK) throw new Error("the vhost was refused");
   await write(connection, methodFrame(10, 50, [0, 200, ...shortText(""), 0, 0, 0, 0]));
@@ -129,6 +131,9 @@ export async function greet(
       version: property(payload, "version"),
       clusterName: property(payload, "cluster_name"),
     };
+  } catch (error) {
+    if (timedOut) throw new Error(`nothing answered within ${timeoutMs} ms`, { cause: error });
+    throw error;
   } finally {
     clearTimeout(timer);
     if (!timedOut) connection?.close();
