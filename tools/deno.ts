@@ -56,7 +56,10 @@ async function chooseSource(): Promise<Source> {
 /** The path of a configuration that equals `deno.json` but for its links; git ignores it. */
 function writeLinkedConfig(name: string, links: string[]): string {
   const config = JSON.parse(Deno.readTextFileSync(new URL("deno.json", root)));
-  const text = JSON.stringify({ ...config, links }, null, 2) + "\n";
+  // A dry run of `deno publish` takes what is linked for a part of the package, and wants to find it there.
+  const inside = links.filter((link) => link.startsWith("./"));
+  const publish = { ...config.publish, include: [...config.publish.include, ...inside] };
+  const text = JSON.stringify({ ...config, publish, links }, null, 2) + "\n";
   const file = new URL(name, root);
   const path = decodeURIComponent(file.pathname);
   try {
