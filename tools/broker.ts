@@ -18,14 +18,14 @@ import { readOptions, runTool } from "./options.ts";
 import { withBroker } from "./with_broker.ts";
 
 if (import.meta.main) {
-  const { want } = readOptions(Deno.args);
-  await runTool(() =>
-    withBroker({ want, preferPort: 5672 }, async (broker, _environment, signal) => {
+  await runTool(() => {
+    const { want } = readOptions(Deno.args);
+    return withBroker({ want, preferPort: 5672 }, async (broker, _environment, signal) => {
       console.log(broker.url);
       if (!broker.own || signal.aborted) return 0;
       console.error("Ctrl-C stops it.");
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
       return 0;
-    })
-  );
+    });
+  });
 }

@@ -3,6 +3,8 @@ import { runExample } from "./example.ts";
 import { readOptions, runTool } from "./options.ts";
 
 if (import.meta.main) {
-  const { want, rest } = readOptions(Deno.args);
-  await runTool(() => runExample("demo", rest, want));
+  await runTool(() => {
+    const { want, rest } = readOptions(Deno.args);
+    return runExample("demo", rest, want);
+  });
 }

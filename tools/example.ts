@@ -63,8 +63,8 @@ export async function runExample(
 }
 
 if (import.meta.main) {
-  const { want, rest: [name, ...rest] } = readOptions(Deno.args);
   await runTool(async () => {
+    const { want, rest: [name, ...rest] } = readOptions(Deno.args);
     if (name !== undefined) return runExample(name, rest, want);
     console.log(`deno task example NAME, where NAME is one of\n  ${(await names()).join("\n  ")}`);
     return 0;

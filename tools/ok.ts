@@ -36,8 +36,8 @@ async function pass({ name, args }: Step): Promise<boolean> {
 
 if (import.meta.main) {
   Deno.chdir(ROOT);
-  const { flags } = readOptions(Deno.args, ["static"]);
   await runTool(async () => {
+    const { flags } = readOptions(Deno.args, ["static"]);
     let isOk = true;
     for (const step of STEPS) isOk = await pass(step) && isOk;
     if (flags.has("static")) return isOk ? 0 : 1;

@@ -31,7 +31,7 @@ export function readOptions(args: readonly string[], known: readonly string[] = 
 }
 
 /** Runs a tool: an error is shown in its own words, without a stack, and ends it with the exit code 1. */
-export async function runTool(tool: () => Promise<number>): Promise<never> {
+export async function runTool(tool: () => number | Promise<number>): Promise<never> {
   let code = 1;
   try {
     code = await tool();

@@ -130,9 +130,9 @@ function whySkipped(broker: Broker): string {
 
 if (import.meta.main) {
   Deno.chdir(ROOT);
-  const { want, flags, rest } = readOptions(Deno.args, ["unit", "filter"]);
   const startedAt = performance.now();
   await runTool(async () => {
+    const { want, flags, rest } = readOptions(Deno.args, ["unit", "filter"]);
     if (flags.has("unit")) {
       const run = await runTests(flags, rest, Deno.env.toObject(), new AbortController().signal);
       return tell(run, "as their files say", startedAt);
