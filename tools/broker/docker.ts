@@ -1,6 +1,6 @@
 import { delay } from "@std/async";
 import { guestAt } from "./address.ts";
-import { output, succeeds } from "./command.ts";
+import { output, run, succeeds } from "./command.ts";
 import { controls } from "./control.ts";
 import { freePort } from "./ports.ts";
 import { greetIfThere } from "./probe.ts";
@@ -51,6 +51,8 @@ export async function startContainer(
   container.ended.then(() => hasEnded = true);
   const stop = async () => {
     await container.stop();
+    // The client may have been killed where its container lives on.
+    await run(["docker", "rm", "--force", "--volumes", name]);
   };
   const deadline = Date.now() + START_TIMEOUT_MS;
   while (!hasEnded && Date.now() < deadline) {
