@@ -24,8 +24,8 @@ export interface SessionOwner<C extends SessionChannel> {
   opened(channel: C): void;
   /** The channel is gone. Returns whether to open the next at once, as something was mended. */
   lost(channel: C, cause: Error): boolean;
-  /** A set-up failed, or a channel was lost, and the next attempt follows after a delay. */
-  retrying(cause: Error, delayMs: number): void;
+  /** A set-up failed after the start; the next attempt follows. */
+  failed(cause: Error): void;
 }
 
 /** How long closing a channel may take. */
@@ -131,11 +131,11 @@ export class ChannelSession<C extends SessionChannel> {
         if (!started && isPermanent(cause)) return first.reject(cause);
         this.#state = { kind: "opening", since: this.#state.since, cause };
         slowly = started && isPermanent(cause);
+        if (started) this.#owner.failed(cause);
       }
       // A lost connection has its own backoff, in the link.
       if (atOnce || this.#link.state.kind !== "open") continue;
       const delayMs = slowly ? this.#backoff.maxDelayMs : backoffDelay(attempt, this.#backoff);
-      this.#owner.retrying(cause, delayMs);
       await delay(delayMs, { signal: life }).catch(() => {});
     }
   }

@@ -1,6 +1,7 @@
 import type { DriverConnection } from "./amqp/driver.ts";
 import { ChannelSession } from "./channel_session.ts";
 import { type Connection, coreOf } from "./connection.ts";
+import type { ConnectionUser } from "./connection_core.ts";
 import { type ConsumerOptions, resolveConsumerOptions } from "./consumer_options.ts";
 import { QueueNotFoundError } from "./errors.ts";
 import { type ErrorDetail, TypedEventTarget } from "./events.ts";
@@ -8,7 +9,7 @@ import { type Health, sessionHealth } from "./health.ts";
 import type { HeldDelivery } from "./held_delivery.ts";
 import type { Message } from "./message.ts";
 import { Subscription, type SubscriptionHost, type TemporaryQueue } from "./subscription.ts";
-import { reopening } from "./reopening.ts";
+import { lossMessage } from "./loss_message.ts";
 import { RetryPolicy } from "./retry_policy.ts";
 import { TaskRunner } from "./task_runner.ts";
 import { useConnection } from "./use_connection.ts";
@@ -118,7 +119,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   #released = 0;
   #warnedOfPrefetch = false;
   #emptied: (() => void) | undefined;
-  #forget: () => void = () => {};
+  #user: ConnectionUser = { role: "consume", stop: () => this.stop() };
 
   /**
    * Makes a consumer; {@linkcode Consumer.start} connects it.
@@ -143,12 +144,16 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
         ),
     });
     this.#pool = new WorkerPool(resolved.workers, (held) => this.#work(held));
+    const draining = () => this.#state.kind === "stopping";
     const taking = () => this.#state.kind === "running" || this.#state.kind === "starting";
     this.#host = {
       options: resolved,
       retries: new RetryPolicy(resolved.retryDelayMs),
       get taking() {
         return taking();
+      },
+      get draining() {
+        return draining();
       },
       delivered: (held) => taking() ? this.#pool.submit(held) : this.#release(held),
       emptied: () => this.#emptied?.(),
@@ -160,7 +165,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
         this.#lost(cause);
         return false;
       },
-      retrying: (cause) => this.#lost(cause),
+      failed: (cause) => this.#lost(cause),
     });
   }
 
@@ -193,17 +198,15 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     if (this.#state.kind === "stopping") await this.#state.stopped;
     if (this.#state.kind === "starting") return await this.#state.started;
     if (this.#state.kind !== "idle") return;
-    const started = this.#start();
-    this.#state = { kind: "starting", since: new Date(), started };
-    await started;
+    const started = Promise.withResolvers<void>();
+    this.#state = { kind: "starting", since: new Date(), started: started.promise };
+    started.resolve(this.#start());
+    await started.promise;
   }
 
   async #start(): Promise<void> {
     const core = coreOf(this.#connection);
-    const user = { role: "consume", stop: () => this.stop() } as const;
-    core.addUser(user);
-    this.#forget = () => core.removeUser(user);
-    await Promise.resolve(); // The state is to be "starting" before anything can arrive.
+    core.addUser(this.#user);
     try {
       await this.#session.start(
         core.options.startTimeoutMs,
@@ -212,8 +215,9 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
       if (this.#state.kind === "starting") this.#state = { kind: "running", since: new Date() };
       this.#pauseOrResume();
     } catch (error) {
-      this.#forget();
+      // Where stop() interrupted it, that does the rest.
       if (this.#state.kind === "starting") {
+        core.removeUser(this.#user);
         this.#state = { kind: "idle", since: new Date(), stopped: false };
       }
       throw error;
@@ -296,7 +300,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     this.emitProblem(
       "channellost",
       { cause },
-      reopening(`consumer of queue "${this.queueName}"`, cause),
+      lossMessage(`consumer of queue "${this.queueName}"`, cause),
     );
   }
 
@@ -313,7 +317,6 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
       case "retry":
         this.#warnOfDeliveryLimit(held);
         held.rejectRetry();
-        if (this.#state.kind === "stopping") held.retryNow();
         break;
       case "callback":
         this.#warnOfPrefetch(held);
@@ -359,10 +362,10 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
 
     const abandoned = Math.max(subscription?.outstanding ?? 0, this.#pool.running);
     const completed = (subscription?.settled ?? 0) - settledBefore;
-    subscription?.lose(new Error("The consumer was stopped before the message was settled"));
+    subscription?.abandon(new Error("The consumer was stopped before the message was settled"));
     await this.#session.stop(Math.max(deadline - performance.now(), CLOSE_MS));
     this.#temporaryQueue = undefined;
-    this.#forget();
+    coreOf(this.#connection).removeUser(this.#user);
     this.#state = { kind: "idle", since: new Date(), stopped: true };
     return { completed, released: this.#released, abandoned };
   }

@@ -78,14 +78,22 @@ export class TypedEventTarget<Events extends { error: ErrorDetail }> {
     for (const tell of [...this.#listeners.get(type)!.values()]) tell(event);
   }
 
-  /** Tells the listeners; where there are none, the log, so that no problem is silent. */
+  /**
+   * Tells the listeners; where there are none, the log, so that no problem is silent.
+   *
+   * @param type The name of the event.
+   * @param detail What it holds.
+   * @param message What the log is told; nothing where it is `undefined`.
+   * @param error What the log is shown beside it.
+   */
   protected emitProblem<Type extends keyof Events & string>(
     type: Type,
     detail: Events[Type],
-    message: string,
+    message: string | undefined,
     error?: unknown,
   ): void {
     if (this.hasListener(type)) this.emit(type, detail);
+    else if (message === undefined) return;
     else if (error === undefined) this.#log.warn(message);
     else this.#log.warn(message, error);
   }

@@ -95,7 +95,7 @@ export class Outbox {
       open: (connection, closed) => this.#open(connection, closed),
       opened: () => this.#pump(),
       lost: (_channel, cause) => this.#lost(cause),
-      retrying: (cause) => this.#host.channelLost(cause, this.#window.size),
+      failed: (cause) => this.#host.channelLost(cause, this.#window.size),
     });
   }
 
@@ -281,6 +281,7 @@ export class Outbox {
   /** The channel is gone. Returns whether a culprit was found, so that the next may open at once. */
   #lost(cause: Error): boolean {
     const recalled = this.#window.recall();
+    this.#host.channelLost(cause, recalled.length);
     if (!(cause instanceof ChannelError)) {
       if (this.#options.onConnectionLoss === "reject") {
         for (const send of recalled) {

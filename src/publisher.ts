@@ -1,4 +1,5 @@
 import { type Connection, coreOf } from "./connection.ts";
+import type { ConnectionUser } from "./connection_core.ts";
 import { useConnection } from "./use_connection.ts";
 import { type ErrorDetail, TypedEventTarget } from "./events.ts";
 import type { Health } from "./health.ts";
@@ -14,7 +15,7 @@ import {
   type SendToQueueOptions,
 } from "./send_options.ts";
 import { knownOptions, milliseconds } from "./validate.ts";
-import { reopening } from "./reopening.ts";
+import { lossMessage } from "./loss_message.ts";
 
 /** The events of a `Publisher` and what their `detail` holds. */
 export interface PublisherEventMap {
@@ -103,6 +104,7 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
   #connection: Connection;
   #outbox: Outbox;
   #state: PublisherState = { kind: "idle", since: new Date(), stopped: false };
+  #user: ConnectionUser = { role: "publish", stop: () => this.stop() };
   #idPrefix = `${crypto.randomUUID()}.`;
   #lastId = 0;
 
@@ -121,7 +123,7 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
     this.#outbox = new Outbox(core.links.publish, core.options.reconnect, resolved, {
       run: (what, code) => this.isolated(what, code),
       channelLost: (cause, unconfirmed) =>
-        this.emitProblem("channellost", { cause, unconfirmed }, reopening("publisher", cause)),
+        this.emitProblem("channellost", { cause, unconfirmed }, lossMessage("publisher", cause)),
     });
   }
 
@@ -153,21 +155,22 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
     if (this.#state.kind === "stopping") await this.#state.stopped;
     if (this.#state.kind === "starting") return await this.#state.started;
     if (this.#state.kind === "running") return;
-    const started = this.#start();
-    this.#state = { kind: "starting", since: new Date(), started };
-    await started;
+    const started = Promise.withResolvers<void>();
+    this.#state = { kind: "starting", since: new Date(), started: started.promise };
+    started.resolve(this.#start());
+    await started.promise;
   }
 
   async #start(): Promise<void> {
     const core = coreOf(this.#connection);
-    const user = { role: "publish", stop: () => this.stop() } as const;
-    core.addUser(user);
-    this.#forget = () => core.removeUser(user);
+    core.addUser(this.#user);
     try {
       await this.#outbox.start(core.options.startTimeoutMs);
       if (this.#state.kind === "starting") this.#state = { kind: "running", since: new Date() };
     } catch (cause) {
-      this.#forget();
+      // Where stop() interrupted it, that does the rest.
+      if (this.#state.kind !== "starting") throw cause;
+      core.removeUser(this.#user);
       this.#state = { kind: "idle", since: new Date(), stopped: false };
       this.#outbox.abandon((send) =>
         new PublisherStoppedError(
@@ -179,8 +182,6 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
       throw cause;
     }
   }
-
-  #forget: () => void = () => {};
 
   /**
    * Sends a message to an exchange.
@@ -289,14 +290,15 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
     const timeoutMs = milliseconds("timeoutMs", options.timeoutMs, 0, 10_000);
     if (this.#state.kind === "stopping") return await this.#state.stopped;
     if (this.#state.kind === "idle") return { unsent: [], unknown: [] };
-    const stopped = this.#stop(timeoutMs);
-    this.#state = { kind: "stopping", since: new Date(), stopped };
-    return await stopped;
+    const stopped = Promise.withResolvers<PublisherStopResult>();
+    this.#state = { kind: "stopping", since: new Date(), stopped: stopped.promise };
+    stopped.resolve(this.#stop(timeoutMs));
+    return await stopped.promise;
   }
 
   async #stop(timeoutMs: number): Promise<PublisherStopResult> {
     const result = await this.#outbox.stop(timeoutMs);
-    this.#forget();
+    coreOf(this.#connection).removeUser(this.#user);
     this.#state = { kind: "idle", since: new Date(), stopped: true };
     return result;
   }

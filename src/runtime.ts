@@ -33,7 +33,8 @@ export function onOsSignal(signal: OsSignal, listener: () => void): (() => void)
 /** Lets the program end although the timer still runs. */
 export function unrefTimer(id: ReturnType<typeof setTimeout>): void {
   try {
-    globalThis.Deno.unrefTimer(id as unknown as number);
+    // Deno hands out an object, whose number is what it takes back.
+    globalThis.Deno.unrefTimer(Number(id));
   } catch {
     // Where the platform cannot do it, the timer merely keeps the program alive until it fires.
   }

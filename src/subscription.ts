@@ -23,6 +23,8 @@ export interface SubscriptionHost {
   readonly retries: RetryPolicy;
   /** Whether messages are to be taken at the moment. */
   readonly taking: boolean;
+  /** Whether the consumer is being stopped, so that nothing is to wait any longer. */
+  readonly draining: boolean;
   /** A message arrived. */
   delivered(held: HeldDelivery): void;
   /** The last message that was held is settled. */
@@ -64,7 +66,7 @@ export class Subscription implements DeliveryOwner, SessionChannel {
       await subscription.#setUp(channel, connection, previousQueue);
     } catch (error) {
       await channel.close().catch(() => {}); // The broker has closed it, most of the time.
-      subscription.lose(error as Error);
+      subscription.abandon(error as Error);
       throw error;
     }
     return subscription;
@@ -112,18 +114,15 @@ export class Subscription implements DeliveryOwner, SessionChannel {
 
   /** Deletes the temporary queue, and closes the channel after everything that was written on it. */
   async close(): Promise<void> {
-    const channel = this.#channel;
     try {
-      if (this.#queue !== undefined) await channel?.deleteQueue(this.#queue.name);
+      if (this.#queue !== undefined) await this.#channel?.deleteQueue(this.#queue.name);
     } finally {
-      await channel?.close();
-      this.lose(new ChannelError("The consumer was stopped before the message was settled"));
+      await this.#channel?.close();
     }
   }
 
-  /** The channel is gone: nothing that is held can be settled any more. */
-  lose(cause: Error): void {
-    this.#channel = undefined;
+  /** Gives up what is held: it can be settled no more, and the broker will deliver it again. */
+  abandon(cause: Error): void {
     for (const held of this.#held) held.lose(cause);
     this.#held.clear();
     this.#host.emptied();
@@ -144,7 +143,7 @@ export class Subscription implements DeliveryOwner, SessionChannel {
   }
 
   retryDelay(delivery: Delivery): number {
-    return this.#host.retries.nextDelay(delivery);
+    return this.#host.draining ? 0 : this.#host.retries.nextDelay(delivery);
   }
 
   #events(): ChannelEvents {
@@ -171,7 +170,8 @@ export class Subscription implements DeliveryOwner, SessionChannel {
   }
 
   #end(cause: Error): void {
-    this.lose(cause);
+    this.#channel = undefined;
+    this.abandon(cause);
     this.#closed(cause);
   }
 

@@ -138,7 +138,7 @@ class AmqplibConnection implements DriverConnection {
       this.#closed = true;
       const why = error ?? cause;
       const byBroker = typeof (why as { code?: unknown } | undefined)?.code === "number";
-      if (byBroker) unrefTimer(setTimeout(() => socket.abort(), LAST_WORDS_MS));
+      if (byBroker) this.#destroySoon();
       else socket.abort();
       events.closed(connectionLost(why));
     });
@@ -171,6 +171,13 @@ class AmqplibConnection implements DriverConnection {
       // Frozen or already gone: there is nobody left to be polite to.
     }
     this.destroy();
+  }
+
+  /** Lets the answer to the broker's own close go out, and the broker hang up. */
+  #destroySoon(): void {
+    const timer = setTimeout(() => this.#socket.abort(), LAST_WORDS_MS);
+    unrefTimer(timer);
+    this.#internals.stream?.once("close", () => clearTimeout(timer));
   }
 
   destroy(): void {

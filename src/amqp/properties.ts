@@ -4,6 +4,17 @@ import { Buffer } from "node:buffer";
 import type { MessagePropertyHeaders, Options } from "amqplib";
 import type { FieldTable, FieldValue, MessageProperties, OutgoingMessage } from "./driver.ts";
 
+const TEXT_PROPERTIES = [
+  "contentType",
+  "contentEncoding",
+  "correlationId",
+  "replyTo",
+  "messageId",
+  "type",
+  "userId",
+  "appId",
+] as const;
+
 /** amqplib's form of the properties of a message. */
 export function encodeProperties(message: OutgoingMessage): Options.Publish {
   const { properties, headers } = message;
@@ -75,26 +86,18 @@ function decodeValue(value: unknown): unknown {
   return decodeTable(value as Record<string, unknown>);
 }
 
-/** The library's form of the properties of a message. */
+/** The library's form of the properties of a message: those that it has. */
 export function decodeProperties(raw: Record<string, unknown>): MessageProperties {
-  const text = (value: unknown) => typeof value === "string" ? value : undefined;
-  const number = (value: unknown) => typeof value === "number" ? value : undefined;
-  const expiration = text(raw.expiration);
-  const timestamp = number(raw.timestamp);
-  const properties: { -readonly [Name in keyof MessageProperties]: MessageProperties[Name] } = {
-    contentType: text(raw.contentType),
-    contentEncoding: text(raw.contentEncoding),
-    priority: number(raw.priority),
-    correlationId: text(raw.correlationId),
-    replyTo: text(raw.replyTo),
-    expirationMs: expiration !== undefined && /^[0-9]+$/.test(expiration)
-      ? Number(expiration)
-      : undefined,
-    messageId: text(raw.messageId),
-    timestamp: timestamp === undefined ? undefined : new Date(timestamp * 1000),
-    type: text(raw.type),
-    userId: text(raw.userId),
-    appId: text(raw.appId),
-  };
+  const properties: { -readonly [Name in keyof MessageProperties]: MessageProperties[Name] } = {};
+  for (const name of TEXT_PROPERTIES) {
+    const value = raw[name];
+    if (typeof value === "string") properties[name] = value;
+  }
+  const { priority, expiration, timestamp } = raw;
+  if (typeof priority === "number") properties.priority = priority;
+  if (typeof expiration === "string" && /^[0-9]+$/.test(expiration)) {
+    properties.expirationMs = Number(expiration);
+  }
+  if (typeof timestamp === "number") properties.timestamp = new Date(timestamp * 1000);
   return properties;
 }

@@ -92,8 +92,9 @@ export function isPermanent(error: unknown): boolean {
     return ["AUTHENTICATION", "VHOST", "PERMISSION", "CERTIFICATE", "NOT_TLS", "NOT_AMQP"]
       .includes(error.code);
   }
+  if (!(error instanceof ChannelError)) return false;
   // Reply codes of a refused operation; a code of 5xx is a fault of the broker's that may pass.
-  return error instanceof ChannelError && error.replyCode !== undefined && error.replyCode < 500;
+  return error.code === "CHANNEL_LIMIT" || (error.replyCode !== undefined && error.replyCode < 500);
 }
 
 /** Why an open connection was lost. */
@@ -112,6 +113,13 @@ export function connectionLost(error: unknown): ConnectionError {
 export function channelError(error: unknown): ChannelError | ConnectionError {
   if (error instanceof ChannelError || error instanceof ConnectionError) return error;
   const { message, code } = foreign(error);
+  if (/No channels left/.test(message)) {
+    return new ChannelError(
+      `Cannot open another channel: the connection has as many as the broker allows: raise its ` +
+        `channel_max, or use several Connections`,
+      { code: "CHANNEL_LIMIT", cause: error },
+    );
+  }
   const replyCode = typeof code === "number" ? code : undefined;
   if (replyCode === undefined) return connectionLost(error);
   const words = brokerWords(message);
