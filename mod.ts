@@ -59,7 +59,7 @@ export {
 
 export type { Delivery, FieldTable, FieldValue, MessageProperties } from "./src/amqp/driver.ts";
 export type { ConnectionEventMap } from "./src/connection.ts";
-export type { ConnectionOptions, ReconnectOptions, TlsOptions } from "./src/connection_options.ts";
+export type { ConnectionOptions, ReconnectOptions } from "./src/connection_options.ts";
 export type { ConsumerEventMap, ConsumerStopOptions, ConsumerStopResult } from "./src/consumer.ts";
 export type { ConsumerOptions, TaskFunction } from "./src/consumer_options.ts";
 export type { ChannelErrorOptions, LapinmqErrorOptions } from "./src/errors.ts";
@@ -85,3 +85,4 @@ export type {
   SendToQueueOptions,
 } from "./src/send_options.ts";
 export type { WaitForShutdownOptions } from "./src/shutdown.ts";
+export type { TlsOptions } from "./src/tls_options.ts";

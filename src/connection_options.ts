@@ -2,20 +2,9 @@ import { ConfigurationError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import { resolveLogger } from "./log.ts";
 import type { BackoffOptions } from "./backoff.ts";
-import { readEnvironment } from "./runtime.ts";
-import { integer, knownOptions, milliseconds, nonEmptyText, show, text } from "./validate.ts";
-
-/** How a connection is encrypted and the broker is recognised. */
-export interface TlsOptions {
-  /** Certificates of the authorities to trust, in PEM form. Default: those that Deno trusts. */
-  caCerts?: readonly string[];
-  /** The name that the broker's certificate must carry. Default: the host name. */
-  serverName?: string;
-  /** The client's own certificate, in PEM form, where the broker asks for one. */
-  cert?: string;
-  /** The private key of `cert`, in PEM form. */
-  key?: string;
-}
+import { type Endpoint, resolveEndpoints } from "./endpoints.ts";
+import type { TlsOptions } from "./tls_options.ts";
+import { integer, knownOptions, milliseconds, nonEmptyText, show } from "./validate.ts";
 
 /** How long to wait before a lost connection is tried again. */
 export interface ReconnectOptions {
@@ -103,16 +92,6 @@ export interface ConnectionOptions {
   logger?: Logger | null;
 }
 
-/** One address to try, with all that is needed to log in there. */
-export interface Endpoint {
-  readonly hostname: string;
-  readonly port: number;
-  readonly username: string;
-  readonly password: string;
-  readonly vhost: string;
-  readonly tls: TlsOptions | undefined;
-}
-
 /** Validated options with all defaults filled in. */
 export interface ResolvedConnectionOptions {
   readonly endpoints: readonly Endpoint[];
@@ -143,17 +122,17 @@ const OPTION_NAMES = [
 /** Validates the options and fills in what is missing. */
 export function resolveConnectionOptions(options: ConnectionOptions): ResolvedConnectionOptions {
   knownOptions("connection", options, OPTION_NAMES);
-  const { endpoints, heartbeatOfUrl } = resolveEndpoints(options);
+  const { endpoints, heartbeatSeconds } = resolveEndpoints(options);
   return {
     endpoints,
     heartbeatSeconds: integer(
       "heartbeatSeconds",
-      options.heartbeatSeconds ?? heartbeatOfUrl,
+      options.heartbeatSeconds ?? heartbeatSeconds,
       { min: 1, max: 3600, unit: "seconds" },
       10,
     ),
     connectTimeoutMs: milliseconds("connectTimeoutMs", options.connectTimeoutMs, 1, 10_000),
-    startTimeoutMs: milliseconds("startTimeoutMs", options.startTimeoutMs, 0, 15_000),
+    startTimeoutMs: milliseconds("startTimeoutMs", options.startTimeoutMs, 1, 15_000),
     reconnect: resolveReconnect(options.reconnect),
     connectionName: options.connectionName === undefined
       ? undefined
@@ -190,223 +169,4 @@ function checkLogger(logger: Logger | null | undefined): Logger | null | undefin
     }
   }
   return logger;
-}
-
-function resolveEndpoints(
-  options: ConnectionOptions,
-): { endpoints: Endpoint[]; heartbeatOfUrl: number | undefined } {
-  const credentials = {
-    username: options.username === undefined ? undefined : credential("username", options.username),
-    password: options.password === undefined ? undefined : credential("password", options.password),
-    vhost: options.vhost === undefined ? undefined : nonEmptyText("vhost", options.vhost),
-  };
-  const tls = options.tls === undefined ? undefined : resolveTls(options.tls);
-  const urls = options.url ??
-    (options.hostname === undefined && options.port === undefined
-      ? readEnvironment("RABBITMQ_URL") || undefined
-      : undefined);
-  if (urls === undefined) {
-    const port = options.port === undefined ? environmentPort() : integer(
-      "port",
-      options.port,
-      { min: 1, max: 65535 },
-      5672,
-    );
-    return {
-      endpoints: [{
-        hostname: options.hostname === undefined
-          ? environmentText("RABBITMQ_HOST", "localhost")
-          : nonEmptyText("hostname", options.hostname),
-        port: port ?? (tls ? 5671 : 5672),
-        username: credentials.username ?? environmentText("RABBITMQ_USERNAME", "guest"),
-        password: credentials.password ?? environmentText("RABBITMQ_PASSWORD", "guest"),
-        vhost: credentials.vhost ?? environmentText("RABBITMQ_VHOST", "/"),
-        tls: tls || undefined,
-      }],
-      heartbeatOfUrl: undefined,
-    };
-  }
-  const source = options.url === undefined ? `variable RABBITMQ_URL` : `option "url"`;
-  if (options.url !== undefined && (options.hostname !== undefined || options.port !== undefined)) {
-    throw new ConfigurationError(
-      `Cannot use option "${options.hostname === undefined ? "port" : "hostname"}" together with ` +
-        `"url": both name a broker: give one of them`,
-    );
-  }
-  const list = typeof urls === "string" ? [urls] : urls;
-  if (!Array.isArray(list) || list.length === 0) {
-    throw new ConfigurationError(
-      `Cannot use option "url": received ${show(urls)}: it must be a string, or an array of at ` +
-        `least one`,
-    );
-  }
-  const parsed = list.map((url) => parseUrl(source, url));
-  return {
-    endpoints: parsed.map((url) => {
-      for (const name of ["username", "password", "vhost"] as const) {
-        if (credentials[name] !== undefined && url[name] !== undefined) {
-          throw new ConfigurationError(
-            `Cannot use option "${name}": the ${source} holds one too: give one of them`,
-          );
-        }
-      }
-      if (tls !== undefined && Boolean(tls) !== url.encrypted) {
-        throw new ConfigurationError(
-          `Cannot use option "tls" as it is: the ${source} says ` +
-            `${url.encrypted ? `"amqps:"` : `"amqp:"`}: make them agree`,
-        );
-      }
-      const noCredentials = url.username === undefined && url.password === undefined;
-      return {
-        hostname: url.hostname,
-        port: url.port ?? (url.encrypted ? 5671 : 5672),
-        username: credentials.username ?? url.username ?? (noCredentials ? "guest" : ""),
-        password: credentials.password ?? url.password ?? (noCredentials ? "guest" : ""),
-        vhost: credentials.vhost ?? url.vhost ?? "/",
-        tls: url.encrypted ? tls || {} : undefined,
-      };
-    }),
-    heartbeatOfUrl: parsed[0].heartbeatSeconds,
-  };
-}
-
-function credential(name: string, value: unknown): string {
-  // The value is left out of the message: it may be a secret in the wrong place.
-  if (typeof value !== "string" || value.includes("\0")) {
-    throw new ConfigurationError(
-      `Cannot use option "${name}": it must be a string without NUL characters` +
-        (typeof value === "string" ? "" : `: received a value of type ${typeof value}`),
-    );
-  }
-  return value;
-}
-
-function resolveTls(tls: unknown): TlsOptions | false {
-  if (tls === true) return {};
-  if (tls === false) return false;
-  if (tls === null || typeof tls !== "object") {
-    throw new ConfigurationError(
-      `Cannot use option "tls": received ${show(tls)}: it must be true, false or an object`,
-    );
-  }
-  const known = knownOptions("TLS options", tls, ["caCerts", "serverName", "cert", "key"]);
-  const { caCerts } = known;
-  if (
-    caCerts !== undefined &&
-    (!Array.isArray(caCerts) || caCerts.some((cert) => typeof cert !== "string"))
-  ) {
-    throw new ConfigurationError(
-      `Cannot use option "tls.caCerts": received ${
-        show(caCerts)
-      }: it must be an array of strings ` +
-        `in PEM form`,
-    );
-  }
-  if (known.serverName !== undefined) nonEmptyText("tls.serverName", known.serverName);
-  for (const name of ["cert", "key"]) {
-    if (known[name] !== undefined && typeof known[name] !== "string") {
-      throw new ConfigurationError(
-        `Cannot use option "tls.${name}": received a value of type ${typeof known[
-          name
-        ]}: it must ` +
-          `be a string in PEM form`,
-      );
-    }
-  }
-  if ((known.cert === undefined) !== (known.key === undefined)) {
-    throw new ConfigurationError(
-      `Cannot use option "tls.${known.cert === undefined ? "key" : "cert"}" alone: ` +
-        `a client's certificate needs its key: give both`,
-    );
-  }
-  return { ...(tls as TlsOptions) };
-}
-
-interface ParsedUrl {
-  readonly encrypted: boolean;
-  readonly hostname: string;
-  readonly port: number | undefined;
-  readonly username: string | undefined;
-  readonly password: string | undefined;
-  readonly vhost: string | undefined;
-  readonly heartbeatSeconds: number | undefined;
-}
-
-/** Parses an AMQP URI (https://www.rabbitmq.com/docs/uri-spec). Never shows it: it may hold a password. */
-function parseUrl(source: string, value: unknown): ParsedUrl {
-  const refuse = (why: string): never => {
-    throw new ConfigurationError(
-      `Cannot use the ${source}: ${why}: write it as "amqp://user:password@host:port/vhost"`,
-    );
-  };
-  if (typeof value !== "string") return refuse(`it is ${show(value)}, not a string`);
-  let url: URL;
-  try {
-    url = new URL(value);
-  } catch {
-    return refuse("it is not a URL, or its port is not a number from 1 to 65535");
-  }
-  if (url.protocol !== "amqp:" && url.protocol !== "amqps:") {
-    return refuse(`its scheme is "${url.protocol}", which is neither "amqp:" nor "amqps:"`);
-  }
-  if (url.port === "0") return refuse("its port is 0, not a number from 1 to 65535");
-  if (url.hash !== "") {
-    return refuse(`it holds a "#", which must be written as %23 in a user name or password`);
-  }
-  const decode = (part: string, name: string): string | undefined => {
-    if (part === "") return undefined;
-    try {
-      return decodeURIComponent(part);
-    } catch {
-      return refuse(`its ${name} holds a "%" that is not followed by two hexadecimal digits`);
-    }
-  };
-  const path = url.pathname.replace(/^\//, "");
-  if (path.includes("/")) {
-    return refuse(`its virtual host holds a "/", which must be written as %2F`);
-  }
-  let heartbeatSeconds: number | undefined;
-  for (const [name, parameter] of url.searchParams) {
-    if (name !== "heartbeat") {
-      return refuse(`it has the parameter "${name}", of which only "heartbeat" is known`);
-    }
-    if (!/^[0-9]+$/.test(parameter)) return refuse(`its heartbeat is not a number of seconds`);
-    heartbeatSeconds = Number(parameter);
-  }
-  return {
-    encrypted: url.protocol === "amqps:",
-    hostname: url.hostname.replace(/^\[|\]$/g, "") || "localhost",
-    port: url.port === "" ? undefined : Number(url.port),
-    username: decode(url.username, "user name"),
-    password: decode(url.password, "password"),
-    vhost: decode(path, "virtual host"),
-    heartbeatSeconds,
-  };
-}
-
-function environmentText(name: string, otherwise: string): string {
-  // An empty variable counts as unset, as it does in most programs.
-  const value = readEnvironment(name) || otherwise;
-  if (value.includes("\0")) {
-    throw new ConfigurationError(`Cannot use variable ${name}: it holds a NUL character: mend it`);
-  }
-  return text(name, value, 1024);
-}
-
-/**
- * The port of `RABBITMQ_PORT`. Kubernetes sets it to `tcp://10.0.0.1:5672` beside a Service named
- * rabbitmq.
- */
-function environmentPort(): number | undefined {
-  const value = readEnvironment("RABBITMQ_PORT");
-  if (!value) return undefined;
-  const digits = /^(?:tcp:\/\/[^/]*:)?([0-9]{1,5})$/.exec(value)?.[1];
-  const port = Number(digits);
-  if (digits === undefined || port < 1 || port > 65535) {
-    throw new ConfigurationError(
-      `Cannot use variable RABBITMQ_PORT: received ${show(value)}: it must be a number from 1 to ` +
-        `65535, or the form tcp://host:port`,
-    );
-  }
-  return port;
 }

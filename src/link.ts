@@ -2,7 +2,8 @@ import { delay } from "@std/async";
 import type { ConnectionEvents, Driver, DriverConnection } from "./amqp/driver.ts";
 import { isPermanent } from "./amqp/translate_errors.ts";
 import { backoffDelay } from "./backoff.ts";
-import type { Endpoint, ResolvedConnectionOptions } from "./connection_options.ts";
+import type { ResolvedConnectionOptions } from "./connection_options.ts";
+import type { Endpoint } from "./endpoints.ts";
 import { ConnectionError } from "./errors.ts";
 import { unrefTimer } from "./runtime.ts";
 

@@ -69,7 +69,10 @@ export function outcomeOfReturn(returned: unknown): Outcome {
 
 /** What it means that a task threw. */
 export function outcomeOfThrow(thrown: unknown): Outcome {
-  const failure = thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
+  const failure = thrown instanceof Error
+    ? thrown
+    // Not String(): that throws itself for an object without a prototype.
+    : new Error(typeof thrown === "string" ? thrown : show(thrown), { cause: thrown });
   // A body that cannot be read now will not be readable later.
   return { kind: thrown instanceof MessageDecodeError ? "reject" : "retry", failure };
 }

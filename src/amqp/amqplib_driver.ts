@@ -3,9 +3,9 @@
 import type { Duplex } from "node:stream";
 import amqplib from "amqplib";
 import type { ChannelModel, Options, SocketOptions } from "amqplib";
-import type { TlsOptions } from "../connection_options.ts";
 import { ConnectionError } from "../errors.ts";
 import { platformName, unrefTimer } from "../runtime.ts";
+import type { TlsOptions } from "../tls_options.ts";
 import { VERSION } from "../version.ts";
 import { AmqplibChannel } from "./amqplib_channel.ts";
 import type {

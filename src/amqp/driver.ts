@@ -6,7 +6,7 @@
  * never throw back into the driver.
  */
 
-import type { Endpoint } from "../connection_options.ts";
+import type { Endpoint } from "../endpoints.ts";
 
 /** What a driver needs to open one connection. */
 export interface ConnectTarget {

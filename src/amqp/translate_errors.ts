@@ -6,7 +6,7 @@ import {
   ExchangeNotFoundError,
   QueueNotFoundError,
 } from "../errors.ts";
-import type { Endpoint } from "../connection_options.ts";
+import type { Endpoint } from "../endpoints.ts";
 
 /** What is known of an error of amqplib, of a socket, or of Deno itself. */
 interface ForeignError {
@@ -51,6 +51,13 @@ export function connectError(error: unknown, endpoint: Endpoint): ConnectionErro
   if (name === "NotCapable" || name === "PermissionDenied" || code === "EPERM") {
     return make(`Deno has no permission for it: run with --allow-net=${address}`, "PERMISSION");
   }
+  // By their codes first: the messages hold the host name, which may hold any word.
+  if (code === "ECONNREFUSED") {
+    return make("nothing listens there: start the broker, or mend the host name and port");
+  }
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN") {
+    return make(`the host name "${endpoint.hostname}" is not known: mend it`);
+  }
   if (/certificate|CERT|UnknownIssuer|self.signed/i.test(`${code} ${message}`)) {
     return make(
       `its certificate is not trusted (${message}): give its authority in "tls.caCerts", and ` +
@@ -64,12 +71,6 @@ export function connectError(error: unknown, endpoint: Endpoint): ConnectionErro
         `for a port without it`,
       "NOT_TLS",
     );
-  }
-  if (code === "ECONNREFUSED") {
-    return make("nothing listens there: start the broker, or mend the host name and port");
-  }
-  if (code === "ENOTFOUND" || code === "EAI_AGAIN") {
-    return make(`the host name "${endpoint.hostname}" is not known: mend it`);
   }
   if (/Expected ConnectionStart|[Ff]rame|marker|Invalid/.test(message)) {
     return make(

@@ -1,0 +1,161 @@
+import { parseAmqpUrl } from "./amqp_url.ts";
+import type { ConnectionOptions } from "./connection_options.ts";
+import { ConfigurationError } from "./errors.ts";
+import { readEnvironment } from "./runtime.ts";
+import { resolveTls, type TlsOptions } from "./tls_options.ts";
+import { integer, nonEmptyText, show, text } from "./validate.ts";
+
+/** One address to try, with all that is needed to log in there. */
+export interface Endpoint {
+  readonly hostname: string;
+  readonly port: number;
+  readonly username: string;
+  readonly password: string;
+  readonly vhost: string;
+  readonly tls: TlsOptions | undefined;
+}
+
+/** Parts of an address that were given as options of their own. */
+interface GivenParts {
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly vhost: string | undefined;
+  readonly tls: TlsOptions | false | undefined;
+}
+
+/** The addresses to try, and the heartbeat that they ask for. */
+export interface ResolvedEndpoints {
+  readonly endpoints: readonly Endpoint[];
+  readonly heartbeatSeconds: number | undefined;
+}
+
+/** Where to connect and how to log in: from the options, else the environment, else the defaults. */
+export function resolveEndpoints(options: ConnectionOptions): ResolvedEndpoints {
+  const { url, hostname, port } = options;
+  const given: GivenParts = {
+    username: options.username === undefined ? undefined : credential("username", options.username),
+    password: options.password === undefined ? undefined : credential("password", options.password),
+    vhost: options.vhost === undefined ? undefined : nonEmptyText("vhost", options.vhost),
+    tls: options.tls === undefined ? undefined : resolveTls(options.tls),
+  };
+  if (url !== undefined) {
+    if (hostname !== undefined || port !== undefined) {
+      throw new ConfigurationError(
+        `Cannot use option "${
+          hostname === undefined ? "port" : "hostname"
+        }" together with "url": ` +
+          `both name a broker: give one of them`,
+      );
+    }
+    return fromUrls(`option "url"`, url, given, true);
+  }
+  const ofEnvironment = hostname === undefined && port === undefined
+    ? readEnvironment("RABBITMQ_URL")
+    : undefined;
+  return ofEnvironment
+    ? fromUrls("variable RABBITMQ_URL", ofEnvironment, given, false)
+    : fromParts(options, given);
+}
+
+function fromParts({ hostname, port }: ConnectionOptions, given: GivenParts): ResolvedEndpoints {
+  const { username, password, vhost, tls } = given;
+  const chosenPort = port === undefined
+    ? environmentPort()
+    : integer("port", port, { min: 1, max: 65_535 }, 0);
+  return {
+    endpoints: [{
+      hostname: hostname === undefined
+        ? environmentText("RABBITMQ_HOST", "localhost")
+        : nonEmptyText("hostname", hostname),
+      port: chosenPort ?? (tls ? 5671 : 5672),
+      username: username ?? environmentText("RABBITMQ_USERNAME", "guest"),
+      password: password ?? environmentText("RABBITMQ_PASSWORD", "guest"),
+      vhost: vhost ?? environmentText("RABBITMQ_VHOST", "/"),
+      tls: tls || undefined,
+    }],
+    heartbeatSeconds: undefined,
+  };
+}
+
+/** @param strict Refuses a part that is given twice; a variable merely gives way to an option. */
+function fromUrls(
+  source: string,
+  urls: unknown,
+  given: GivenParts,
+  strict: boolean,
+): ResolvedEndpoints {
+  const list = typeof urls === "string" ? [urls] : urls;
+  if (!Array.isArray(list) || list.length === 0) {
+    throw new ConfigurationError(
+      `Cannot use option "url": received ${show(urls)}: it must be a string, or an array of at ` +
+        `least one`,
+    );
+  }
+  const parsed = list.map((url) => parseAmqpUrl(source, url));
+  for (const url of parsed) {
+    for (const name of ["username", "password", "vhost"] as const) {
+      if (strict && given[name] !== undefined && url[name] !== undefined) {
+        throw new ConfigurationError(
+          `Cannot use option "${name}": the ${source} holds one too: give one of them`,
+        );
+      }
+    }
+    if (given.tls !== undefined && Boolean(given.tls) !== url.encrypted) {
+      throw new ConfigurationError(
+        `Cannot use option "tls" as it is: the ${source} says ` +
+          `${url.encrypted ? `"amqps:"` : `"amqp:"`}: make them agree`,
+      );
+    }
+  }
+  const endpoints = parsed.map((url): Endpoint => {
+    // Only where neither is given do the defaults of the broker apply.
+    const otherwise = url.username === undefined && url.password === undefined ? "guest" : "";
+    return {
+      hostname: url.hostname,
+      port: url.port ?? (url.encrypted ? 5671 : 5672),
+      username: given.username ?? url.username ?? otherwise,
+      password: given.password ?? url.password ?? otherwise,
+      vhost: given.vhost ?? url.vhost ?? "/",
+      tls: url.encrypted ? given.tls || {} : undefined,
+    };
+  });
+  return { endpoints, heartbeatSeconds: parsed[0].heartbeatSeconds };
+}
+
+function credential(name: string, value: unknown): string {
+  // The value is left out of the message: it may be a secret in the wrong place.
+  if (typeof value !== "string" || value.includes("\0")) {
+    throw new ConfigurationError(
+      `Cannot use option "${name}": it must be a string without NUL characters` +
+        (typeof value === "string" ? "" : `: received a value of type ${typeof value}`),
+    );
+  }
+  return value;
+}
+
+function environmentText(name: string, otherwise: string): string {
+  // An empty variable counts as unset, as it does in most programs.
+  const value = readEnvironment(name) || otherwise;
+  if (value.includes("\0")) {
+    throw new ConfigurationError(`Cannot use variable ${name}: it holds a NUL character: mend it`);
+  }
+  return text(name, value, 1024);
+}
+
+/**
+ * The port of `RABBITMQ_PORT`. Kubernetes sets it to `tcp://10.0.0.1:5672` beside a Service named
+ * rabbitmq.
+ */
+function environmentPort(): number | undefined {
+  const value = readEnvironment("RABBITMQ_PORT");
+  if (!value) return undefined;
+  const digits = /^(?:tcp:\/\/[^/]*:)?([0-9]{1,5})$/.exec(value)?.[1];
+  const port = Number(digits);
+  if (digits === undefined || port < 1 || port > 65535) {
+    throw new ConfigurationError(
+      `Cannot use variable RABBITMQ_PORT: received ${show(value)}: it must be a number from 1 to ` +
+        `65535, or the form tcp://host:port`,
+    );
+  }
+  return port;
+}
