@@ -60,23 +60,24 @@ export {
 export type { Delivery, FieldTable, FieldValue, MessageProperties } from "./src/amqp/driver.ts";
 export type { ConnectionEventMap } from "./src/connection.ts";
 export type { ConnectionOptions, ReconnectOptions } from "./src/connection_options.ts";
-export type { ConsumerEventMap, ConsumerStopOptions, ConsumerStopResult } from "./src/consumer.ts";
+export type { ConsumerEventMap } from "./src/consumer.ts";
 export type { ConsumerOptions, TaskFunction } from "./src/consumer_options.ts";
+export type { ConsumerStopOptions, ConsumerStopResult } from "./src/consumer_results.ts";
 export type { ChannelErrorOptions, LapinmqErrorOptions } from "./src/errors.ts";
 export type { ErrorDetail, TypedEventTarget, TypedListener } from "./src/events.ts";
 export type { Health } from "./src/health.ts";
 export type { ConnectionRole } from "./src/link.ts";
 export type { Logger } from "./src/log.ts";
 export type { MessageSettlement } from "./src/message.ts";
-export type { UnsentMessage } from "./src/outbox.ts";
 export type { PublishTarget } from "./src/publish_errors.ts";
+export type { PublisherEventMap } from "./src/publisher.ts";
+export type { FailedMessage, PublisherOptions } from "./src/publisher_options.ts";
 export type {
   FlushResult,
-  PublisherEventMap,
   PublisherStopOptions,
   PublisherStopResult,
-} from "./src/publisher.ts";
-export type { FailedMessage, PublisherOptions } from "./src/publisher_options.ts";
+  UnsentMessage,
+} from "./src/publisher_results.ts";
 export type { OsSignal } from "./src/runtime.ts";
 export type {
   MessageOptions,

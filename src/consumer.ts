@@ -3,6 +3,7 @@ import { ChannelSession } from "./channel_session.ts";
 import { type Connection, coreOf } from "./connection.ts";
 import type { ConnectionUser } from "./connection_core.ts";
 import { type ConsumerOptions, resolveConsumerOptions } from "./consumer_options.ts";
+import type { ConsumerStopOptions, ConsumerStopResult } from "./consumer_results.ts";
 import { QueueNotFoundError } from "./errors.ts";
 import { type ErrorDetail, TypedEventTarget } from "./events.ts";
 import { type Health, sessionHealth } from "./health.ts";
@@ -34,26 +35,6 @@ export interface ConsumerEventMap {
   };
   /** A listener threw. */
   error: ErrorDetail;
-}
-
-/** How a `Consumer` is stopped. */
-export interface ConsumerStopOptions {
-  /**
-   * How long to wait for what is being worked on, in milliseconds, 0 to 2 147 483 647.
-   *
-   * @default {25000}
-   */
-  timeoutMs?: number;
-}
-
-/** What became of the messages that a `Consumer` held when it was stopped. */
-export interface ConsumerStopResult {
-  /** How many were settled by their tasks or callbacks. */
-  readonly completed: number;
-  /** How many had not begun and went back to the queue. */
-  readonly released: number;
-  /** How many were not settled in time; the broker delivers them again. */
-  readonly abandoned: number;
 }
 
 type ConsumerState =
@@ -118,7 +99,6 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   #temporaryQueue: TemporaryQueue | undefined;
   #released = 0;
   #warnedOfPrefetch = false;
-  #emptied: (() => void) | undefined;
   #user: ConnectionUser = { role: "consume", stop: () => this.stop() };
 
   /**
@@ -156,7 +136,6 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
         return draining();
       },
       delivered: (held) => taking() ? this.#pool.submit(held) : this.#release(held),
-      emptied: () => this.#emptied?.(),
     };
     this.#session = new ChannelSession(core.links.consume, core.options.reconnect, {
       open: (link, closed) => this.#open(link, closed),
@@ -334,9 +313,9 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     if (full && this.#state.kind === "running") {
       this.#state = { kind: "paused", since: new Date() };
       log.error(`${this.health().reason}: queue "${this.queueName}" is not consumed meanwhile`);
-      for (const held of this.#pool.withdraw()) this.#release(held);
       // Where the channel is lost meanwhile, its successor is not set to consume either.
       this.#session.channel?.cancel().catch(() => {});
+      for (const held of this.#pool.withdraw()) this.#release(held);
     } else if (!full && this.#state.kind === "paused") {
       this.#state = { kind: "running", since: new Date() };
       this.#session.channel?.consume().catch((error) =>
@@ -352,11 +331,12 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     const subscription = this.#session.channel;
     const settledBefore = subscription?.settled ?? 0;
     this.#released = 0;
+    // Before anything goes back, or the broker would deliver it here again. What arrives until it has
+    // answered is released as it comes.
+    const cancelled = subscription?.cancel().catch(() => {});
     for (const held of this.#pool.withdraw()) this.#release(held);
     for (const held of subscription?.held ?? []) held.retryNow();
-    // What arrives until the broker has answered is released as it comes.
-    const cancelled = subscription?.cancel().catch(() => {});
-    const work = Promise.all([cancelled, this.#pool.idle(), this.#whenEmpty(subscription)]);
+    const work = Promise.all([cancelled, this.#pool.idle(), subscription?.whenEmpty()]);
     await Promise.race([work, timeUp.promise]);
     clearTimeout(timer);
 
@@ -368,15 +348,6 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     coreOf(this.#connection).removeUser(this.#user);
     this.#state = { kind: "idle", since: new Date(), stopped: true };
     return { completed, released: this.#released, abandoned };
-  }
-
-  #whenEmpty(subscription: Subscription | undefined): Promise<void> {
-    if (subscription === undefined || subscription.outstanding === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#emptied = () => {
-        if (subscription.outstanding === 0) resolve();
-      };
-    });
   }
 
   #warnOfDeliveryLimit({ message }: HeldDelivery): void {

@@ -1,15 +1,10 @@
-import type {
-  DriverChannel,
-  DriverConnection,
-  FieldTable,
-  MessageProperties,
-  OutgoingMessage,
-} from "./amqp/driver.ts";
+import type { DriverChannel, DriverConnection, OutgoingMessage } from "./amqp/driver.ts";
 import type { BackoffOptions } from "./backoff.ts";
 import { ChannelSession } from "./channel_session.ts";
 import { ConfirmWindow, type Send } from "./confirm_window.ts";
 import { findCulprits } from "./culprits.ts";
 import { ChannelError, ConfigurationError, LapinmqError } from "./errors.ts";
+import { Expiry } from "./expiry.ts";
 import { FlushCounter } from "./flush_counter.ts";
 import { type Health, sessionHealth } from "./health.ts";
 import type { Link } from "./link.ts";
@@ -23,30 +18,15 @@ import {
   PublisherStoppedError,
   UnroutableError,
 } from "./publish_errors.ts";
+import type { UnsentMessage } from "./publisher_results.ts";
 import type { ResolvedPublisherOptions } from "./publisher_options.ts";
 import type { SendCallbacks } from "./send_options.ts";
-import { unrefTimer } from "./runtime.ts";
+import { Room } from "./room.ts";
 
 /** A message to send and whom to tell. */
 export interface SendRequest {
   readonly message: OutgoingMessage;
   readonly callbacks: SendCallbacks;
-}
-
-/** A message that was given up when its publisher stopped. */
-export interface UnsentMessage {
-  /** The exchange it was to go to; `""` is the default exchange. */
-  readonly exchange: string;
-  /** Its routing key; with the default exchange, the name of the queue. */
-  readonly routingKey: string;
-  /** Its id. */
-  readonly messageId: string;
-  /** Its body. */
-  readonly body: Uint8Array;
-  /** Its properties. */
-  readonly properties: MessageProperties;
-  /** Its headers. */
-  readonly headers: FieldTable;
 }
 
 /** What an outbox needs of the publisher it works for. */
@@ -78,8 +58,8 @@ export class Outbox {
   #lastSequence = 0;
   /** Up to this send, messages go one at a time until it shows which one the broker refuses. */
   #probeUntil = 0;
-  #expiry: ReturnType<typeof setTimeout> | undefined;
-  #room: PromiseWithResolvers<void> | undefined;
+  #expiry = new Expiry<OpenSend>(() => this.#window.open, (send) => this.#expire(send));
+  #room = new Room(() => this.#hasRoom());
   #unobserve: () => void = () => {};
 
   constructor(
@@ -125,7 +105,7 @@ export class Outbox {
     this.#counter.sent(send.sequence);
     if (error === undefined) {
       this.#window.add(send);
-      this.#watchExpiry();
+      this.#expiry.watch();
       this.#pump();
     } else {
       send.settled = true;
@@ -147,12 +127,7 @@ export class Outbox {
 
   /** Resolved while there is room for another message. */
   get ready(): Promise<void> {
-    if (this.#hasRoom()) return Promise.resolve();
-    if (this.#room === undefined) {
-      this.#room = Promise.withResolvers();
-      this.#room.promise.catch(() => {}); // Only who awaits it is to hear that the publisher stopped.
-    }
-    return this.#room.promise;
+    return this.#room.ready;
   }
 
   flush(): Promise<{ confirmed: number; failed: number }> {
@@ -191,14 +166,12 @@ export class Outbox {
       if (handled) send.promise.catch(() => {});
       this.#settle(send, error(send));
     }
-    clearTimeout(this.#expiry);
-    this.#expiry = undefined;
-    this.#room?.reject(
+    this.#expiry.stop();
+    this.#room.close(
       new LapinmqError("The publisher was stopped: start() it again before sending", {
         code: "PUBLISHER_STOPPED",
       }),
     );
-    this.#room = undefined;
     return abandoned;
   }
 
@@ -301,10 +274,7 @@ export class Outbox {
   #settle(send: OpenSend, error?: PublishError): void {
     if (!this.#window.settle(send)) return;
     this.#conclude(send, error);
-    if (this.#room !== undefined && this.#hasRoom()) {
-      this.#room.resolve();
-      this.#room = undefined;
-    }
+    this.#room.update();
   }
 
   /** Tells the program the outcome of a send, once. */
@@ -342,26 +312,14 @@ export class Outbox {
       this.#window.bytes <= this.#options.maxBufferedBytes / 2;
   }
 
-  /** Sees to it that the oldest send ends in time. All have the same time, so the oldest is the first. */
-  #watchExpiry(): void {
-    if (this.#expiry !== undefined) return;
-    const [oldest] = this.#window.open;
-    if (oldest === undefined) return;
-    this.#expiry = setTimeout(() => {
-      this.#expiry = undefined;
-      const now = performance.now();
-      for (const send of this.#window.open) {
-        if (send.deadline > now) break;
-        const { sendTimeoutMs } = this.#options;
-        const { reason, cause } = this.#whyUnconfirmed();
-        this.#settle(
-          send,
-          new ConfirmTimeoutError(target(send), sendTimeoutMs, send.written, reason, cause),
-        );
-      }
-      this.#watchExpiry();
-    }, Math.max(oldest.deadline - performance.now(), 1));
-    unrefTimer(this.#expiry);
+  #expire(send: OpenSend): void {
+    const { reason, cause } = this.#whyUnconfirmed();
+    const { sendTimeoutMs } = this.#options;
+    const { written } = send;
+    this.#settle(
+      send,
+      new ConfirmTimeoutError(target(send), sendTimeoutMs, written, reason, cause),
+    );
   }
 
   #whyUnconfirmed(): { reason: string; cause?: Error } {

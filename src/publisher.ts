@@ -4,8 +4,13 @@ import { useConnection } from "./use_connection.ts";
 import { type ErrorDetail, TypedEventTarget } from "./events.ts";
 import type { Health } from "./health.ts";
 import { LapinmqError } from "./errors.ts";
-import { Outbox, type SendRequest, type UnsentMessage } from "./outbox.ts";
+import { Outbox, type SendRequest } from "./outbox.ts";
 import { type PublisherOptions, resolvePublisherOptions } from "./publisher_options.ts";
+import type {
+  FlushResult,
+  PublisherStopOptions,
+  PublisherStopResult,
+} from "./publisher_results.ts";
 import { PublisherStoppedError } from "./publish_errors.ts";
 import {
   prepareMessage,
@@ -28,32 +33,6 @@ export interface PublisherEventMap {
   };
   /** A callback or a listener threw. */
   error: ErrorDetail;
-}
-
-/** How many messages came to which end. */
-export interface FlushResult {
-  /** How many the broker confirmed. */
-  readonly confirmed: number;
-  /** How many failed. */
-  readonly failed: number;
-}
-
-/** How a `Publisher` is stopped. */
-export interface PublisherStopOptions {
-  /**
-   * How long to wait for outstanding confirms, in milliseconds, 0 to 2 147 483 647.
-   *
-   * @default {10000}
-   */
-  timeoutMs?: number;
-}
-
-/** What `Publisher.stop` had to give up. */
-export interface PublisherStopResult {
-  /** Messages that were never written to the broker. */
-  readonly unsent: readonly UnsentMessage[];
-  /** Messages that were written and not confirmed: they may or may not have arrived. */
-  readonly unknown: readonly UnsentMessage[];
 }
 
 type PublisherState =

@@ -27,8 +27,6 @@ export interface SubscriptionHost {
   readonly draining: boolean;
   /** A message arrived. */
   delivered(held: HeldDelivery): void;
-  /** The last message that was held is settled. */
-  emptied(): void;
 }
 
 /**
@@ -43,6 +41,7 @@ export class Subscription implements DeliveryOwner, SessionChannel {
   #consumerTag: string | undefined;
   #closed: (cause: Error) => void;
   #settled = 0;
+  #empty: PromiseWithResolvers<void> | undefined;
   #queue: TemporaryQueue | undefined;
   #queueName: string;
 
@@ -92,6 +91,13 @@ export class Subscription implements DeliveryOwner, SessionChannel {
     return this.#held.size;
   }
 
+  /** Resolves when nothing is held any more. */
+  whenEmpty(): Promise<void> {
+    if (this.#held.size === 0) return Promise.resolve();
+    this.#empty ??= Promise.withResolvers();
+    return this.#empty.promise;
+  }
+
   /** How many messages were settled, those that were only released apart. */
   get settled(): number {
     return this.#settled;
@@ -125,7 +131,7 @@ export class Subscription implements DeliveryOwner, SessionChannel {
   abandon(cause: Error): void {
     for (const held of this.#held) held.lose(cause);
     this.#held.clear();
-    this.#host.emptied();
+    this.#noteIfEmpty();
   }
 
   settle(held: HeldDelivery, how: Settlement): boolean {
@@ -138,12 +144,18 @@ export class Subscription implements DeliveryOwner, SessionChannel {
     } catch {
       return false; // The channel is just closing: the broker will deliver the message again.
     } finally {
-      if (this.#held.size === 0) this.#host.emptied();
+      this.#noteIfEmpty();
     }
   }
 
   retryDelay(delivery: Delivery): number {
     return this.#host.draining ? 0 : this.#host.retries.nextDelay(delivery);
+  }
+
+  #noteIfEmpty(): void {
+    if (this.#held.size > 0) return;
+    this.#empty?.resolve();
+    this.#empty = undefined;
   }
 
   #events(): ChannelEvents {
