@@ -160,9 +160,7 @@ export class Link {
       }
       const endpoint = endpoints[this.#nextEndpoint];
       try {
-        const connection = await this.#open(endpoint, life);
-        if (connection !== undefined) this.#opened(connection, endpoint);
-        return;
+        return await this.#open(endpoint, life);
       } catch (error) {
         if (life.aborted) return;
         cause = error as Error;
@@ -174,26 +172,36 @@ export class Link {
     }
   }
 
-  /** Opens a connection; `undefined` where it was given up meanwhile. */
-  async #open(endpoint: Endpoint, life: AbortSignal): Promise<DriverConnection | undefined> {
+  /** Opens a connection, and makes it the link's own unless it was given up meanwhile. */
+  async #open(endpoint: Endpoint, life: AbortSignal): Promise<void> {
     const { heartbeatSeconds, connectTimeoutMs, connectionName } = this.#options;
-    const opened: { connection?: DriverConnection; at: number; lost?: Error } = { at: 0 };
+    const opened: {
+      connection?: DriverConnection;
+      at: number;
+      lost?: Error;
+      blocked?: Blockage;
+    } = { at: 0 };
+    // What happens before the driver has handed the connection over is remembered until then.
+    const setBlocked = (blocked: Blockage | undefined) => {
+      opened.blocked = blocked;
+      this.#setBlocked(opened.connection, blocked);
+    };
     const events: ConnectionEvents = {
       closed: (cause) => {
         opened.lost = cause;
         if (opened.connection !== undefined) this.#lost(opened.connection, cause, opened.at, life);
       },
-      blocked: (reason) => this.#setBlocked(opened.connection, { reason, since: new Date() }),
-      unblocked: () => this.#setBlocked(opened.connection, undefined),
+      blocked: (reason) => setBlocked({ reason, since: new Date() }),
+      unblocked: () => setBlocked(undefined),
     };
     const target = { endpoint, heartbeatSeconds, timeoutMs: connectTimeoutMs, connectionName };
     const connection = await this.#driver.connect(target, events, life);
     if (opened.lost !== undefined) throw opened.lost;
+    if (life.aborted) return connection.destroy();
     opened.connection = connection;
     opened.at = Date.now();
-    if (!life.aborted) return connection;
-    connection.destroy();
-    return undefined;
+    this.#opened(connection, endpoint);
+    if (opened.blocked !== undefined) this.#setBlocked(connection, opened.blocked);
   }
 
   #opened(connection: DriverConnection, endpoint: Endpoint): void {
