@@ -6,6 +6,9 @@ export interface BackoffOptions {
   readonly maxDelayMs: number;
 }
 
+/** How long something must have held to count as stable, so that the backoff starts afresh. */
+export const STABLE_MS = 1_000;
+
 /**
  * The delay before attempt `attempt` (1 is the first retry): exponential, bounded, and with jitter
  * (between half of it and all of it) so that many clients do not return at the same moment.

@@ -2,7 +2,7 @@ import { delay } from "@std/async";
 import type { DriverConnection } from "./amqp/driver.ts";
 import { isPermanent } from "./amqp/translate_errors.ts";
 import { within } from "./amqp/within.ts";
-import { backoffDelay, type BackoffOptions } from "./backoff.ts";
+import { backoffDelay, type BackoffOptions, STABLE_MS } from "./backoff.ts";
 import { ConnectionError } from "./errors.ts";
 import type { Link } from "./link.ts";
 
@@ -122,7 +122,7 @@ export class ChannelSession<C extends SessionChannel> {
         first.resolve();
         cause = await lost.promise;
         if (life.aborted) return;
-        if (Date.now() - openedAt > this.#backoff.maxDelayMs) attempt = 1;
+        if (Date.now() - openedAt > STABLE_MS) attempt = 1;
         this.#state = { kind: "opening", since: new Date(), cause };
         atOnce = this.#owner.lost(channel, cause);
       } catch (error) {

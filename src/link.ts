@@ -1,7 +1,7 @@
 import { delay } from "@std/async";
 import type { ConnectionEvents, Driver, DriverConnection } from "./amqp/driver.ts";
 import { isPermanent } from "./amqp/translate_errors.ts";
-import { backoffDelay } from "./backoff.ts";
+import { backoffDelay, STABLE_MS } from "./backoff.ts";
 import type { ResolvedConnectionOptions } from "./connection_options.ts";
 import type { Endpoint } from "./endpoints.ts";
 import { ConnectionError } from "./errors.ts";
@@ -212,9 +212,9 @@ export class Link {
 
   #lost(connection: DriverConnection, cause: Error, openedAt: number, life: AbortSignal): void {
     if (this.#state.kind !== "open" || this.#state.connection !== connection) return;
-    const { reconnect, endpoints } = this.#options;
+    const { endpoints } = this.#options;
     // Only a connection that held for a while starts the backoff afresh: others are flapping.
-    if (Date.now() - openedAt > reconnect.maxDelayMs) this.#failedRounds = 0;
+    if (Date.now() - openedAt > STABLE_MS) this.#failedRounds = 0;
     this.#nextEndpoint = (this.#nextEndpoint + 1) % endpoints.length;
     this.#state = { kind: "idle", since: new Date() };
     this.#tell((observer) => observer.disconnected?.(cause));

@@ -26,14 +26,20 @@ export class AmqplibChannel implements DriverChannel {
   #callTimeoutMs: number;
   #lastTag = 0;
 
-  constructor(channel: Channel, events: ChannelEvents, callTimeoutMs: number) {
+  /** @param connectionLoss Why the connection of the channel was lost, where it was. */
+  constructor(
+    channel: Channel,
+    events: ChannelEvents,
+    callTimeoutMs: number,
+    connectionLoss: () => Error | undefined,
+  ) {
     this.#channel = channel;
     this.#events = events;
     this.#callTimeoutMs = callTimeoutMs;
     let cause: Error | undefined;
     // A channel without an "error" listener takes its whole connection with it.
     channel.on("error", (error: Error) => cause = error);
-    channel.on("close", () => events.closed(channelError(cause)));
+    channel.on("close", () => events.closed(channelError(cause ?? connectionLoss())));
     // amqplib's confirms come as callbacks that cannot tell a nack from a closed channel, so the
     // frames themselves are listened to.
     channel.on("ack", (frame) => events.confirm(frame.deliveryTag, frame.multiple, true));

@@ -120,6 +120,8 @@ class AmqplibConnection implements DriverConnection {
   #socket: AbortController;
   #callTimeoutMs: number;
   #closed = false;
+  /** What amqplib said went wrong; it says so before it closes the channels. */
+  #cause: Error | undefined;
 
   constructor(
     model: ChannelModel,
@@ -130,13 +132,12 @@ class AmqplibConnection implements DriverConnection {
     this.#model = model;
     this.#socket = socket;
     this.#callTimeoutMs = callTimeoutMs;
-    let cause: Error | undefined;
     // Without these two listeners amqplib throws where it must not: see the notes on each event.
-    model.on("error", (error: Error) => cause = error);
+    model.on("error", (error: Error) => this.#cause = error);
     model.on("close", (error?: Error) => {
       if (this.#closed) return;
       this.#closed = true;
-      const why = error ?? cause;
+      const why = error ?? this.#cause;
       const byBroker = typeof (why as { code?: unknown } | undefined)?.code === "number";
       if (byBroker) this.#destroySoon();
       else socket.abort();
@@ -157,7 +158,7 @@ class AmqplibConnection implements DriverConnection {
         ? this.#model.createConfirmChannel()
         : this.#model.createChannel();
       const channel = await within(opening, this.#callTimeoutMs, "open a channel");
-      return new AmqplibChannel(channel, events, this.#callTimeoutMs);
+      return new AmqplibChannel(channel, events, this.#callTimeoutMs, () => this.#cause);
     } catch (error) {
       throw channelError(error);
     }
