@@ -206,7 +206,8 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   /**
    * Drains: asks the broker for no further messages, gives back what has not begun, waits for what
    * is being worked on and for what was handed to callbacks, up to the deadline, then aborts their
-   * signals and closes the channel. May be called at any time and many times.
+   * signals and closes the channel. May be called at any time and many times. A task must not await
+   * it: it waits for that task.
    *
    * @param options The deadline.
    * @returns What became of the messages it held.

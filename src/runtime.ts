@@ -33,8 +33,8 @@ export function onOsSignal(signal: OsSignal, listener: () => void): (() => void)
 /** Lets the program end although the timer still runs. */
 export function unrefTimer(id: ReturnType<typeof setTimeout>): void {
   try {
-    // Deno hands out an object, whose number is what it takes back.
-    globalThis.Deno.unrefTimer(Number(id));
+    // What `setTimeout` handed out, as it is: a number, or an object whose number is not taken back.
+    globalThis.Deno.unrefTimer(id as unknown as number);
   } catch {
     // Where the platform cannot do it, the timer merely keeps the program alive until it fires.
   }

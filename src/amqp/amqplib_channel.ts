@@ -39,6 +39,11 @@ export class AmqplibChannel implements DriverChannel {
     let cause: Error | undefined;
     // A channel without an "error" listener takes its whole connection with it.
     channel.on("error", (error: Error) => cause = error);
+    // An exception in a listener would take it as well; with this one it costs the channel alone.
+    channel.on("handler-error", (error: Error) => {
+      cause ??= error;
+      void channel.close().catch(() => {}); // It may be closed by now.
+    });
     channel.on("close", () => events.closed(channelError(cause ?? connectionLoss())));
     // amqplib's confirms come as callbacks that cannot tell a nack from a closed channel, so the
     // frames themselves are listened to.

@@ -132,7 +132,7 @@ class AmqplibConnection implements DriverConnection {
     this.#model = model;
     this.#socket = socket;
     this.#callTimeoutMs = callTimeoutMs;
-    // Without these two listeners amqplib throws where it must not: see the notes on each event.
+    // Without these two listeners amqplib throws while it closes, and its heartbeats never end.
     model.on("error", (error: Error) => this.#cause = error);
     model.on("close", (error?: Error) => {
       if (this.#closed) return;
