@@ -79,7 +79,7 @@ export class ChannelSession<C extends SessionChannel> {
     try {
       await first.promise;
     } catch (error) {
-      await this.stop();
+      await this.stop(0); // A set-up that hangs ends by its own deadline, later than this one's.
       throw error;
     } finally {
       clearTimeout(timer);
