@@ -1,0 +1,234 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Consumer, MessageStatus } from "../../mod.ts";
+import { connectionForTest, notOurs, openAtBroker } from "../support/broker.ts";
+import { eventually } from "../support/eventually.ts";
+import { heldTask, notingTask } from "../support/tasks.ts";
+import { topology } from "../support/topology.ts";
+
+Deno.test("Consumer.stop lets running tasks end, and releases what has not begun at once", async () => {
+  await using made = await topology();
+  const queue = await made.queue();
+  await made.fill(queue, ["a", "b", "c", "d", "e"]);
+  await using connection = connectionForTest();
+  const task = heldTask();
+  const consumer = new Consumer({
+    connection,
+    queueName: queue,
+    workers: 2,
+    prefetch: 5,
+    taskFunction: task,
+  });
+  await consumer.start();
+  await task.waitFor(2);
+  await made.waitForCount(queue, 0);
+  const stopping = consumer.stop();
+  assertEquals(consumer.health().status, "down");
+  // Another consumer has them while the tasks are still running.
+  const other = await made.hold(queue, 3);
+  assertEquals(other.map(({ content }) => content.toString()), ["c", "d", "e"]);
+  assertEquals(task.running, 2);
+  task.end();
+  task.end(MessageStatus.FAIL_DO_NOT_RETRY);
+  assertEquals(await stopping, { completed: 2, released: 3, abandoned: 0 });
+  assertEquals(task.messages.length, 2);
+  assert(task.messages.every(({ signal }) => !signal.aborted), "nobody had to hurry");
+  assertEquals(await made.count(queue), 0);
+});
+
+Deno.test("Consumer.stop gives up at its deadline, and the broker delivers again", async () => {
+  await using made = await topology();
+  const queue = await made.queue();
+  await made.fill(queue, ["endless"]);
+  await using connection = connectionForTest();
+  const task = heldTask();
+  const consumer = new Consumer({ connection, queueName: queue, taskFunction: task });
+  await consumer.start();
+  const [message] = await task.waitFor(1);
+  const { signal } = message;
+  assertEquals(await consumer.stop({ timeoutMs: 50 }), {
+    completed: 0,
+    released: 0,
+    abandoned: 1,
+  });
+  assert(signal.aborted);
+  assertEquals(message.ack(), false);
+  // The connection is still open: it is the channel whose end brings the message back.
+  const again = await made.take(queue);
+  assertEquals(again.content.toString(), "endless");
+  assertEquals(again.fields.redelivered, true);
+  task.endAll();
+});
+
+Deno.test({
+  name: "Consumer.stop closes its channel, whether or not it had to give up",
+  ignore: notOurs,
+  fn: async () => {
+    await using made = await topology();
+    const queue = await made.queue();
+    const connectionName = made.unused();
+    await using connection = connectionForTest({ connectionName });
+    for (const timeoutMs of [10_000, 0]) {
+      await made.fill(queue, ["one"]);
+      const task = heldTask();
+      const consumer = new Consumer({ connection, queueName: queue, taskFunction: task });
+      await consumer.start();
+      await task.waitFor(1);
+      assertEquals((await openAtBroker(connectionName)).channels, 1);
+      const stopping = consumer.stop({ timeoutMs });
+      if (timeoutMs > 0) task.endAll();
+      await stopping;
+      await eventually(
+        "the channel is closed",
+        async () => (await openAtBroker(connectionName)).channels === 0,
+      );
+      task.endAll();
+      await made.takeAll(queue);
+    }
+  },
+});
+
+Deno.test("Consumer.stop requeues at once what waits for its retry", async () => {
+  await using made = await topology();
+  const queue = await made.queue();
+  await made.fill(queue, ["a", "b"]);
+  await using connection = connectionForTest();
+  const task = notingTask(MessageStatus.FAIL_RETRY_LATER);
+  const consumer = new Consumer({
+    connection,
+    queueName: queue,
+    workers: 2,
+    retryDelayMs: 2_147_483_647,
+    taskFunction: task,
+  });
+  await consumer.start();
+  await task.waitFor(2);
+  assertEquals(await consumer.stop(), { completed: 2, released: 0, abandoned: 0 });
+  assertEquals(await made.count(queue), 2);
+});
+
+Deno.test("Consumer.stop requeues at once what fails while it drains", async () => {
+  await using made = await topology();
+  const queue = await made.queue();
+  await made.fill(queue, ["task", "callback"]);
+  await using connection = connectionForTest();
+  const task = heldTask();
+  const consumer = new Consumer({
+    connection,
+    queueName: queue,
+    workers: 1,
+    prefetch: 2,
+    retryDelayMs: 2_147_483_647,
+    taskFunction: task,
+  });
+  await consumer.start();
+  await task.waitFor(1);
+  task.end(MessageStatus.HANDLED_VIA_CALLBACK);
+  await task.waitFor(2);
+  const stopping = consumer.stop();
+  task.end(MessageStatus.FAIL_RETRY_LATER);
+  assertEquals(task.messages[0].rejectRetry(), true);
+  assertEquals(await stopping, { completed: 2, released: 0, abandoned: 0 });
+  assertEquals(await made.count(queue), 2);
+});
+
+Deno.test("Consumer.stop waits for what was handed to callbacks", async () => {
+  await using made = await topology();
+  const queue = await made.queue();
+  await made.fill(queue, ["one"]);
+  await using connection = connectionForTest();
+  const task = notingTask(MessageStatus.HANDLED_VIA_CALLBACK);
+  const consumer = new Consumer({
+    connection,
+    queueName: queue,
+    prefetch: 10,
+    taskFunction: task,
+  });
+  await consumer.start();
+  const [message] = await task.waitFor(1);
+  const stopping = consumer.stop();
+  assertEquals(message.ack(), true);
+  assertEquals(await stopping, { completed: 1, released: 0, abandoned: 0 });
+  assertEquals(message.reject(), false);
+  assertEquals(await made.count(queue), 0);
+});
+
+Deno.test("Consumer.stop abandons at its deadline what no callback has settled", async () => {
+  await using made = await topology();
+  const queue = await made.queue();
+  await made.fill(queue, ["one", "two"]);
+  await using connection = connectionForTest();
+  const task = notingTask(MessageStatus.HANDLED_VIA_CALLBACK);
+  const options = { connection, queueName: queue, prefetch: 10, taskFunction: task };
+  const consumer = new Consumer(options);
+  await consumer.start();
+  const messages = await task.waitFor(2);
+  assertEquals(messages[0].ack(), true);
+  assertEquals(await consumer.stop({ timeoutMs: 0 }), {
+    completed: 0,
+    released: 0,
+    abandoned: 1,
+  });
+  // After the stop a settlement comes too late, and says so.
+  assertEquals(messages[1].ack(), false);
+  assertEquals((await made.take(queue)).content.toString(), "two");
+});
+
+Deno.test("Consumer.stop may be called many times, before start, and during it", async () => {
+  await using made = await topology();
+  const queue = await made.queue();
+  await using connection = connectionForTest();
+  const task = heldTask();
+  const consumer = new Consumer({ connection, queueName: queue, taskFunction: task });
+  const nothing = { completed: 0, released: 0, abandoned: 0 };
+  assertEquals(await consumer.stop(), nothing);
+  assertEquals(consumer.health().reason, "not started");
+
+  const starting = consumer.start();
+  const refused = assertRejects(() => starting);
+  assertEquals(await consumer.stop(), nothing);
+  await refused;
+  assertEquals(consumer.health().reason, "stopped");
+
+  await consumer.start();
+  await made.fill(queue, ["one"]);
+  await task.waitFor(1);
+  const stops = [consumer.stop(), consumer.stop(), consumer.stop({ timeoutMs: 0 })];
+  task.endAll();
+  for (const stopped of stops) assertEquals((await stopped).completed, 1);
+  assertEquals(await consumer.stop(), nothing);
+});
+
+Deno.test("Consumer.start after a stop consumes again; a second start changes nothing", async () => {
+  await using made = await topology();
+  const queue = await made.queue();
+  await using connection = connectionForTest();
+  const task = notingTask();
+  const consumer = new Consumer({ connection, queueName: queue, taskFunction: task });
+  for (let round = 1; round <= 3; round++) {
+    await Promise.all([consumer.start(), consumer.start()]);
+    await consumer.start();
+    assertEquals((await made.channel.checkQueue(queue)).consumerCount, 1);
+    await made.fill(queue, [`round ${round}`]);
+    await task.waitFor(round);
+    // A start that comes during the stop waits for it.
+    if (round === 1) await Promise.all([consumer.stop(), consumer.start(), consumer.start()]);
+    await consumer.stop();
+    assertEquals((await made.channel.checkQueue(queue)).consumerCount, 0);
+  }
+  assertEquals(task.bodies, ["round 1", "round 2", "round 3"]);
+});
+
+Deno.test("Consumer is stopped by await using", async () => {
+  await using made = await topology();
+  const queue = await made.queue();
+  await made.fill(queue, ["one"]);
+  await using connection = connectionForTest();
+  const task = notingTask();
+  {
+    await using consumer = new Consumer({ connection, queueName: queue, taskFunction: task });
+    await consumer.start();
+    await task.waitFor(1);
+  }
+  assertEquals((await made.channel.checkQueue(queue)).consumerCount, 0);
+  assertEquals(await made.count(queue), 0);
+});
