@@ -162,16 +162,17 @@ export class Outbox {
   /** Rejects whatever is open. `handled` marks the promises, where the sends are returned instead. */
   abandon(error: (send: Send) => PublishError, handled: boolean): Send[] {
     const abandoned = [...this.#window.open];
-    for (const send of abandoned) {
-      if (handled) send.promise.catch(() => {});
-      this.#settle(send, error(send));
-    }
-    this.#expiry.stop();
+    // Before the sends make room: there is none to be had any more.
     this.#room.close(
       new LapinmqError("The publisher was stopped: start() it again before sending", {
         code: "PUBLISHER_STOPPED",
       }),
     );
+    for (const send of abandoned) {
+      if (handled) send.promise.catch(() => {});
+      this.#settle(send, error(send));
+    }
+    this.#expiry.stop();
     return abandoned;
   }
 
