@@ -82,7 +82,12 @@ export class Outbox {
   async start(timeoutMs: number): Promise<void> {
     this.#counter = new FlushCounter();
     this.#unobserve = this.#link.observe({ unblocked: () => this.#pump() });
-    await this.#session.start(timeoutMs, "publisher");
+    try {
+      await this.#session.start(timeoutMs, "publisher");
+    } catch (error) {
+      this.#unobserve();
+      throw error;
+    }
   }
 
   /** Takes a message in. `refusal` says why it cannot, where the publisher is not running. */
