@@ -79,7 +79,7 @@ export class ScriptedDriver implements Driver {
     } finally {
       signal.removeEventListener("abort", abort);
     }
-    connection.state = "open";
+    connection.open();
     return connection;
   }
 }
@@ -89,8 +89,8 @@ export class ScriptedConnection implements DriverConnection {
   readonly target: ConnectTarget;
   readonly events: ConnectionEvents;
   state: "opening" | "refused" | "open" | "lost" | "closed" | "destroyed" = "opening";
-  /** Whether it keeps the program alive. */
-  alive = true;
+  /** Stands for the socket, which keeps the program alive. */
+  #socket: ReturnType<typeof setInterval> | undefined;
 
   constructor(driver: ScriptedDriver, target: ConnectTarget, events: ConnectionEvents) {
     this.driver = driver;
@@ -124,8 +124,19 @@ export class ScriptedConnection implements DriverConnection {
     this.#end("destroyed", new ConnectionError("Destroyed"));
   }
 
+  /** Whether it keeps the program alive. */
+  get alive(): boolean {
+    return this.#socket !== undefined;
+  }
+
+  open(): void {
+    this.state = "open";
+    this.keepAlive(true);
+  }
+
   keepAlive(alive: boolean): boolean {
-    this.alive = alive;
+    clearInterval(this.#socket);
+    this.#socket = alive ? setInterval(() => {}, 60_000) : undefined;
     return true;
   }
 
@@ -137,6 +148,7 @@ export class ScriptedConnection implements DriverConnection {
   #end(state: "lost" | "closed" | "destroyed", cause: Error): void {
     if (this.state !== "open") return;
     this.state = state;
+    this.keepAlive(false);
     for (const channel of this.channels) channel.lose(cause);
     this.events.closed(cause);
   }
