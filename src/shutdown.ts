@@ -17,6 +17,12 @@ export interface WaitForShutdownOptions {
   timeoutMs?: number;
 }
 
+/**
+ * A signal may come twice: Ctrl-C reaches a program that `deno task` runs from the terminal and from
+ * the task. If nobody listened any more, the second would end the program before it has shut down.
+ */
+const ECHO_MS = 250;
+
 const OS_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK"] as const;
 
 /**
@@ -56,10 +62,14 @@ export async function waitForShutdown(options: WaitForShutdownOptions = {}): Pro
 
   const asked = Promise.withResolvers<boolean>();
   const stop = () => asked.resolve(true);
-  const removers = osSignals.map((name) => onOsSignal(name, stop));
-  const timer = timeoutMs === undefined
+  let timer = timeoutMs === undefined
     ? undefined
     : setTimeout(() => asked.resolve(false), timeoutMs);
+  const stopSoon = () => {
+    clearTimeout(timer);
+    timer = setTimeout(stop, ECHO_MS);
+  };
+  const removers = osSignals.map((name) => onOsSignal(name, stopSoon));
   signal?.addEventListener("abort", stop, { once: true });
   if (signal?.aborted) stop();
   try {
