@@ -42,7 +42,9 @@ export function flagsOf(source: string, address: string): string[] {
       'Cannot run this example: its second line is not "// = deno run FLAGS examples/NAME.ts"',
     );
   }
-  return flags.replaceAll(USUAL_ADDRESS, address).split(" ").filter((flag) => flag !== "");
+  // The quotes are for shells that would look for files by the name of --allow-env="RABBITMQ_*".
+  return flags.replaceAll('"', "").replaceAll(USUAL_ADDRESS, address).split(" ")
+    .filter((flag) => flag !== "");
 }
 
 /** Runs an example to its end. */
