@@ -30,6 +30,8 @@ export interface Wiretap extends AsyncDisposable, Seen {
   /** Withholds what the broker says, until {@linkcode Wiretap.release}. */
   withhold(): void;
   release(): void;
+  /** Closes every connection. What is withheld is lost. */
+  cut(): void;
 }
 
 /** Gives the method frames of one direction of a connection. */
@@ -146,6 +148,7 @@ export function startWiretap(): Wiretap {
       }));
       track(pump(server, client, async (chunk) => {
         await released.promise;
+        if (!open.has(server)) return; // It was cut meanwhile.
         for (const { channel, method, payload } of fromBroker.read(chunk)) {
           note(channel, method, payload);
         }
@@ -168,6 +171,9 @@ export function startWiretap(): Wiretap {
     },
     release() {
       released.resolve();
+    },
+    cut() {
+      for (const side of [...open]) close(side);
     },
     async [Symbol.asyncDispose]() {
       released.resolve();
