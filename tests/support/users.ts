@@ -15,6 +15,8 @@ export interface Permissions {
 export interface BrokerUser extends AsyncDisposable {
   readonly username: string;
   readonly password: string;
+  /** Logs in as this user. */
+  readonly url: string;
   /** Options of a `Connection` that logs in as this user. */
   readonly login: {
     readonly hostname: string;
@@ -24,6 +26,8 @@ export interface BrokerUser extends AsyncDisposable {
     readonly vhost: string;
   };
   permit(permissions: Permissions): Promise<void>;
+  /** How many connections it has open at the broker. */
+  countConnections(): Promise<number>;
 }
 
 /** Makes a user who may do all, but for what `permissions` say; disposing of it deletes it. */
@@ -45,8 +49,16 @@ export async function brokerUser(permissions: Permissions = {}): Promise<BrokerU
   return {
     username,
     password,
+    url: `amqp://${username}:${password}@${hostname}:${port}/${encodeURIComponent(vhost)}`,
     login: { hostname, port, username, password, vhost },
     permit,
+    async countConnections() {
+      return Number(
+        await evaluate(
+          `length([1 || [{user, <<"${username}">>}] <- rabbit_networking:connection_info_all([user])]).`,
+        ),
+      );
+    },
     async [Symbol.asyncDispose]() {
       await evaluate(`rabbit_auth_backend_internal:delete_user(<<"${username}">>, <<"test">>).`);
     },
