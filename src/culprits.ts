@@ -23,5 +23,7 @@ export function findCulprits<S extends Send>(
     const tooLarge = [...open].filter((send) => send.message.body.length > Number(limit));
     if (tooLarge.length > 0) return tooLarge;
   }
+  // A code of 5xx is a fault of the broker's, or of the protocol: no message can help it.
+  if ((cause.replyCode ?? 0) >= 500) return [];
   return inFlight.length === 1 ? [...inFlight] : [];
 }

@@ -16,7 +16,7 @@ import {
   fromBuffer,
   toBuffer,
 } from "./properties.ts";
-import { channelError } from "./translate_errors.ts";
+import { channelError, connectionLost } from "./translate_errors.ts";
 import { within } from "./within.ts";
 
 /** A channel of `npm:amqplib`. */
@@ -25,6 +25,8 @@ export class AmqplibChannel implements DriverChannel {
   #events: ChannelEvents;
   #callTimeoutMs: number;
   #lastTag = 0;
+  /** Tells once that the channel is gone, and why; `otherwise` where nothing better is known. */
+  #end: (otherwise?: Error) => void;
 
   /** @param connectionLoss Why the connection of the channel was lost, where it was. */
   constructor(
@@ -44,7 +46,15 @@ export class AmqplibChannel implements DriverChannel {
       cause ??= error;
       void channel.close().catch(() => {}); // It may be closed by now.
     });
-    channel.on("close", () => events.closed(channelError(cause ?? connectionLoss())));
+    let open = true;
+    this.#end = (otherwise) => {
+      if (!open) return;
+      open = false;
+      // The reply code of a lost connection is no answer to anything on this channel.
+      const lost = () => connectionLost(connectionLoss() ?? otherwise);
+      events.closed(cause === undefined ? lost() : channelError(cause));
+    };
+    channel.on("close", () => this.#end());
     // amqplib's confirms come as callbacks that cannot tell a nack from a closed channel, so the
     // frames themselves are listened to.
     channel.on("ack", (frame) => events.confirm(frame.deliveryTag, frame.multiple, true));
@@ -61,7 +71,11 @@ export class AmqplibChannel implements DriverChannel {
         encodeProperties(message),
       );
     } catch (error) {
-      if (error instanceof amqplib.IllegalOperationError) throw channelError(error);
+      if (error instanceof amqplib.IllegalOperationError) {
+        // It may have closed in the moment in which it opened, before anybody could listen to it.
+        this.#end(error);
+        throw channelError(error);
+      }
       throw new ConfigurationError(
         `Cannot write this message: ${error instanceof Error ? error.message : error}: nothing ` +
           `was sent`,

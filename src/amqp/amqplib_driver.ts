@@ -119,6 +119,7 @@ class AmqplibConnection implements DriverConnection {
   #model: ChannelModel;
   #socket: AbortController;
   #callTimeoutMs: number;
+  #events: ConnectionEvents;
   #closed = false;
   /** What amqplib said went wrong; it says so before it closes the channels. */
   #cause: Error | undefined;
@@ -132,17 +133,10 @@ class AmqplibConnection implements DriverConnection {
     this.#model = model;
     this.#socket = socket;
     this.#callTimeoutMs = callTimeoutMs;
+    this.#events = events;
     // Without these two listeners amqplib throws while it closes, and its heartbeats never end.
     model.on("error", (error: Error) => this.#cause = error);
-    model.on("close", (error?: Error) => {
-      if (this.#closed) return;
-      this.#closed = true;
-      const why = error ?? this.#cause;
-      const byBroker = typeof (why as { code?: unknown } | undefined)?.code === "number";
-      if (byBroker) this.#destroySoon();
-      else socket.abort();
-      events.closed(connectionLost(why));
-    });
+    model.on("close", (error?: Error) => this.#end(error ?? this.#cause));
     model.on("blocked", (reason: string) => events.blocked(reason));
     model.on("unblocked", () => events.unblocked());
     if (this.#internals.blocked) events.blocked("the broker did not say why");
@@ -158,10 +152,23 @@ class AmqplibConnection implements DriverConnection {
         ? this.#model.createConfirmChannel()
         : this.#model.createChannel();
       const channel = await within(opening, this.#callTimeoutMs, "open a channel");
+      // Lost in the moment in which the channel opened, before anybody could listen to it.
+      if (this.#closed) throw connectionLost(this.#cause);
       return new AmqplibChannel(channel, events, this.#callTimeoutMs, () => this.#cause);
     } catch (error) {
+      // Closed in the moment in which it opened, before anybody could listen to it.
+      if (error instanceof amqplib.IllegalOperationError) this.#end(error);
       throw channelError(error);
     }
+  }
+
+  #end(cause: Error | undefined): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const byBroker = typeof (cause as { code?: unknown } | undefined)?.code === "number";
+    if (byBroker) this.#destroySoon();
+    else this.#socket.abort();
+    this.#events.closed(connectionLost(cause));
   }
 
   async close(timeoutMs: number): Promise<void> {
