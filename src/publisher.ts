@@ -28,7 +28,7 @@ export interface PublisherEventMap {
   channellost: {
     /** Why. */
     readonly cause: Error;
-    /** How many unconfirmed messages will be sent again. */
+    /** How many messages are unconfirmed: those that are not rejected for it are sent again. */
     readonly unconfirmed: number;
   };
   /** A callback or a listener threw. */
