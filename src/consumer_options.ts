@@ -1,7 +1,7 @@
 import type { FieldTable } from "./amqp/driver.ts";
 import type { Connection } from "./connection.ts";
 import { ConfigurationError } from "./errors.ts";
-import { checkTable } from "./headers.ts";
+import { copyTable } from "./headers.ts";
 import type { Message } from "./message.ts";
 import type { MessageStatus } from "./message_status.ts";
 import { integer, knownOptions, milliseconds, nonEmptyText, show, text } from "./validate.ts";
@@ -161,7 +161,7 @@ function resolveQueueArguments({ queueName, queueArguments }: ConsumerOptions): 
         `queue: leave them out, or give queueName: ""`,
     );
   }
-  const table = checkTable("queueArguments", queueArguments);
+  const table = copyTable("queueArguments", queueArguments);
   const type = table["x-queue-type"];
   if (type !== undefined && type !== "classic") {
     throw new ConfigurationError(
@@ -171,5 +171,5 @@ function resolveQueueArguments({ queueName, queueArguments }: ConsumerOptions): 
         `can only be "classic"`,
     );
   }
-  return structuredClone(table);
+  return table;
 }

@@ -1,6 +1,6 @@
 import type { FieldTable } from "./amqp/driver.ts";
 import { ConfigurationError } from "./errors.ts";
-import { show } from "./validate.ts";
+import { show, wellFormed } from "./validate.ts";
 
 /** amqplib encodes a table into a buffer of this size. */
 const MAX_TABLE_BYTES = 65_536;
@@ -29,6 +29,22 @@ export function checkTable(name: string, table: unknown): FieldTable {
   return table as FieldTable;
 }
 
+/** A copy of a table that was checked, which the program cannot change. */
+export function copyTable(name: string, table: unknown): FieldTable {
+  const checked = checkTable(name, table);
+  try {
+    return structuredClone(checked);
+  } catch (cause) {
+    throw new ConfigurationError(
+      `Cannot use option "${name}": it cannot be copied (${
+        (cause as Error).message
+      }): give plain ` +
+        `values, no proxies`,
+      { cause },
+    );
+  }
+}
+
 function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (value === null || typeof value !== "object") return false;
   const prototype = Object.getPrototypeOf(value);
@@ -41,7 +57,7 @@ function tableBytes(name: string, table: Record<string, unknown>, depth: number)
   let bytes = 4;
   for (const [key, value] of Object.entries(table)) {
     if (value === undefined) continue;
-    const keyBytes = utf8Bytes(key);
+    const keyBytes = utf8Bytes(wellFormed(`a key of ${name}`, key));
     if (keyBytes > 255) {
       throw new ConfigurationError(
         `Cannot use option "${name}": its key ${show(key)} has ${keyBytes} bytes: at most 255 fit`,
@@ -61,7 +77,7 @@ function tableBytes(name: string, table: Record<string, unknown>, depth: number)
 function valueBytes(name: string, value: unknown, depth: number): number {
   switch (typeof value) {
     case "string":
-      return 5 + utf8Bytes(value);
+      return 5 + utf8Bytes(wellFormed(name, value));
     case "boolean":
       return 2;
     case "number":

@@ -1,6 +1,6 @@
 import type { FieldTable, OutgoingMessage } from "./amqp/driver.ts";
 import { ConfigurationError } from "./errors.ts";
-import { checkTable } from "./headers.ts";
+import { copyTable } from "./headers.ts";
 import { integer, knownOptions, nonEmptyText, optionalFunction, show, text } from "./validate.ts";
 
 /** Called with the outcome of one message, each at most once. They may be asynchronous. */
@@ -161,9 +161,7 @@ function prepare(
       appId: options.appId,
     },
     // The table is copied: what the program changes later must not change a message that waits.
-    headers: options.headers === undefined
-      ? undefined
-      : structuredClone(checkTable("headers", options.headers)),
+    headers: options.headers === undefined ? undefined : copyTable("headers", options.headers),
     mandatory: !(exchange === "" && routingKey.startsWith(DIRECT_REPLY_TO)),
   };
 }

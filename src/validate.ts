@@ -62,9 +62,18 @@ export function milliseconds(name: string, value: unknown, min: number, otherwis
   return integer(name, value, { min, max: MAX_TIMER_MS, unit: "milliseconds" }, otherwise);
 }
 
+/** Refuses half characters: the string would arrive as another, which a return could not be told by. */
+export function wellFormed(name: string, value: string): string {
+  if (!value.isWellFormed()) {
+    refuse(name, value, "a string without half characters (lone surrogates), as slice() may leave");
+  }
+  return value;
+}
+
 /** A string whose UTF-8 form has at most `maxBytes` bytes. */
 export function text(name: string, value: unknown, maxBytes = 255): string {
   if (typeof value !== "string") refuse(name, value, "a string");
+  wellFormed(name, value);
   // A string of n characters has n to 3n bytes: most need no encoding to be measured.
   if (value.length * 3 > maxBytes && new TextEncoder().encode(value).length > maxBytes) {
     refuse(name, value, `a string of at most ${maxBytes} bytes in UTF-8`);

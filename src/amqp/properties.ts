@@ -47,9 +47,10 @@ export function encodeTable(table: FieldTable): Record<string, unknown> {
 
 function encodeValue(value: FieldValue): unknown {
   if (typeof value === "number") {
-    // amqplib takes what has no fraction for an integer, of which -0 is none, and of which those
-    // below the smallest 64-bit one cannot be written.
-    return Object.is(value, -0) || value < -(2 ** 63) ? { "!": "double", value } : value;
+    // amqplib takes for integers what are none, such as -0, large numbers with a fraction, and those
+    // below the smallest 64-bit integer, and then cannot write them.
+    const isInteger = Number.isInteger(value) && !Object.is(value, -0) && value >= -(2 ** 63);
+    return isInteger ? value : { "!": "double", value };
   }
   if (value === null || typeof value !== "object") return value;
   if (value instanceof Date) return { "!": "timestamp", value: value.getTime() / 1000 };
