@@ -114,12 +114,16 @@ export class AmqpClient {
   readonly calls: MethodName[] = [];
   /** The consumer tags it gave, by channel. */
   readonly consumerTags: Map<number, string> = new Map();
+  /** Called with each message that it publishes: the payload of its header frame, and its body. */
+  received: (channel: number, header: Uint8Array, body: Uint8Array) => void = () => {};
   /** Resolves when its connection has ended. */
   readonly ended: Promise<void>;
   #open = true;
   #socket: Deno.Conn;
   #answer: Answer;
   #writing: Promise<unknown> = Promise.resolve();
+  #header = new Uint8Array();
+  #body: number[] = [];
 
   constructor(socket: Deno.Conn, answer: Answer, greet: boolean) {
     this.#socket = socket;
@@ -221,9 +225,24 @@ export class AmqpClient {
         const args = bytes.slice(start + 11, start + 7 + size);
         this.#called({ name, channel: view.getUint16(1), args });
       }
+      const type = view.getUint8(0);
+      const payload = bytes.slice(start + 7, start + 7 + size);
+      if (type === 2 || type === 3) this.#content(type, view.getUint16(1), payload);
       start += size + 8;
     }
     return bytes.slice(start);
+  }
+
+  #content(type: 2 | 3, channel: number, payload: Uint8Array<ArrayBuffer>): void {
+    if (type === 2) {
+      this.#header = payload;
+      this.#body = [];
+    } else {
+      this.#body.push(...payload);
+    }
+    const size = Number(new DataView(this.#header.buffer).getBigUint64(4));
+    if (this.#body.length < size) return;
+    this.received(channel, this.#header, new Uint8Array(this.#body));
   }
 
   #called(call: Call): void {

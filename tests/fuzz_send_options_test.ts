@@ -1,0 +1,265 @@
+import { assert, assertEquals } from "@std/assert";
+import { amqplibDriver } from "../src/amqp/amqplib_driver.ts";
+import type { Delivery, OutgoingMessage } from "../src/amqp/driver.ts";
+import { ConfigurationError } from "../src/errors.ts";
+import { prepareMessage, type SendMessageOptions } from "../src/send_options.ts";
+import { AmqpServer, byte, frame, longlong, method, shortstr } from "./support/amqp_server.ts";
+import { eventually } from "./support/eventually.ts";
+import { linkOptions } from "./support/scripted_driver.ts";
+
+const CASES = 4_000;
+/** A failure names it; set FUZZ_SEED to see that one again. */
+const seed = Number(Deno.env.get("FUZZ_SEED") ?? Date.now() % 1_000_000);
+
+/** Random numbers that depend on the seed alone (mulberry32). */
+function randomNumbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = state + 0x6D2B79F5 | 0;
+    let mixed = Math.imul(state ^ state >>> 15, 1 | state);
+    mixed = mixed + Math.imul(mixed ^ mixed >>> 7, 61 | mixed) ^ mixed;
+    return ((mixed ^ mixed >>> 14) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Makes options, most of which are good and some of which are anything but. */
+class Generator {
+  #random: () => number;
+
+  constructor(seed: number) {
+    this.#random = randomNumbers(seed);
+  }
+
+  chance(probability: number): boolean {
+    return this.#random() < probability;
+  }
+
+  below(limit: number): number {
+    return Math.floor(this.#random() * limit);
+  }
+
+  pick<T>(values: readonly T[]): T {
+    return values[this.below(values.length)];
+  }
+
+  text(): string {
+    const character = this.pick(["a", "-", ".", "é", "€", "😀", "\0", "\n", "\u{10FFFF}"]);
+    const most = Math.floor(255 / new TextEncoder().encode(character).length);
+    return character.repeat(this.pick([0, 1, this.below(9), this.below(most), most]));
+  }
+
+  number(): number {
+    return this.pick([
+      () => this.below(256) - 128,
+      () => this.below(2 ** 32) - 2 ** 31,
+      () => (this.#random() - 0.5) * 10 ** (this.below(40) - 10),
+      () => Math.round((this.#random() - 0.5) * 2 ** this.below(70)),
+      () => (this.pick([1, -1])) * (2 ** this.below(64) + this.pick([-1, -0.5, 0, 0.5, 1])),
+      () =>
+        this.pick([
+          0,
+          -0,
+          Number.MAX_SAFE_INTEGER,
+          Number.MIN_SAFE_INTEGER,
+          Number.MAX_VALUE,
+          Number.MIN_VALUE,
+          Number.EPSILON,
+          -(2 ** 63),
+          2 ** 63,
+        ]),
+    ])();
+  }
+
+  bytes(): Uint8Array {
+    const bytes = Uint8Array.from({ length: this.below(30) }, () => this.below(256));
+    return this.chance(0.3) ? bytes.subarray(bytes.length >> 1) : bytes;
+  }
+
+  /** A value that may stand in a table. */
+  good(depth: number): unknown {
+    return this.pick([
+      () => this.text(),
+      () => this.number(),
+      () => this.chance(0.5),
+      () => null,
+      () => new Date(this.below(2 ** 32) * 1000),
+      () => this.bytes(),
+      () => depth > 4 ? [] : Array.from({ length: this.below(4) }, () => this.value(depth + 1)),
+      () => depth > 4 ? {} : this.table(depth + 1),
+    ])();
+  }
+
+  /** A value that may stand nowhere. */
+  bad(): unknown {
+    return this.pick([
+      () => NaN,
+      () => -Infinity,
+      () => 10n,
+      () => Symbol("bad"),
+      () => () => {},
+      () => new Map([["a", 1]]),
+      () => new Set(),
+      () => /x/,
+      () => new Error("bad"),
+      () => Promise.resolve(),
+      () => new (class Custom {})(),
+      () => new Date(NaN),
+      () => new Date(1.5),
+      () => new Date(-1_000),
+      () => new Int32Array(2),
+      () => new ArrayBuffer(2),
+      () => [, 1],
+      () => "half \ud800",
+      () => "\udc00 half",
+      () => "x".repeat(70_000),
+      () => ({ "!": "int8", value: 1_000 }),
+      () => new Proxy({ a: 1 }, {}),
+      () => {
+        const circular: Record<string, unknown> = {};
+        circular.again = [circular];
+        return circular;
+      },
+      () => {
+        let deep: unknown = 1;
+        for (let depth = 0; depth < 10_000; depth++) deep = { deep };
+        return deep;
+      },
+    ])();
+  }
+
+  value(depth: number): unknown {
+    return this.chance(0.01) ? this.bad() : this.good(depth);
+  }
+
+  table(depth = 0): Record<string, unknown> {
+    const table: Record<string, unknown> = this.chance(0.1) ? Object.create(null) : {};
+    for (let count = this.below(5); count > 0; count--) {
+      const key = this.chance(0.01) ? this.pick(["!", "x".repeat(256), "\ud800"]) : this.text();
+      table[key] = this.chance(0.05) ? undefined : this.value(depth);
+    }
+    return table;
+  }
+
+  options(): SendMessageOptions {
+    const options: Record<string, unknown> = { exchange: this.text() };
+    const maybe = (name: string, make: () => unknown) => {
+      if (this.chance(0.4)) options[name] = this.chance(0.02) ? this.bad() : make();
+    };
+    maybe("routingKey", () => this.text());
+    for (
+      const name of [
+        "correlationId",
+        "replyTo",
+        "contentType",
+        "contentEncoding",
+        "type",
+        "messageId",
+        "userId",
+        "appId",
+      ]
+    ) maybe(name, () => this.text());
+    maybe("priority", () => this.below(256));
+    maybe("expirationMs", () => this.below(2 ** 32));
+    maybe("timestamp", () => new Date(this.below(2 ** 32) * 1000 + this.below(1000)));
+    maybe("headers", () => this.table());
+    if (this.chance(0.01)) options[this.pick(["header", "exchangeName", "priorty"])] = 1;
+    if (this.chance(0.01)) return options as unknown as SendMessageOptions;
+    if (this.chance(0.3)) options.json = this.chance(0.02) ? this.bad() : this.table();
+    else options.body = this.chance(0.02) ? this.bad() : this.pick([this.text(), this.bytes()]);
+    return options as unknown as SendMessageOptions;
+  }
+}
+
+/** What a table is to arrive as: without what is undefined. */
+function arriving(value: unknown): unknown {
+  if (value === null || typeof value !== "object" || value instanceof Date) return value;
+  if (value instanceof Uint8Array) return new Uint8Array(value);
+  if (Array.isArray(value)) return value.map(arriving);
+  return Object.fromEntries(
+    Object.entries(value).filter(([, item]) => item !== undefined)
+      .map(([key, item]) => [key, arriving(item)]),
+  );
+}
+
+/** What a message is to arrive as. */
+function expected(message: OutgoingMessage): Pick<Delivery, "body" | "properties" | "headers"> {
+  const { timestamp, ...properties } = message.properties;
+  const seconds = timestamp && Math.floor(timestamp.getTime() / 1000);
+  return {
+    body: message.body,
+    properties: arriving({
+      ...properties,
+      timestamp: seconds === undefined ? undefined : new Date(seconds * 1000),
+    }) as Delivery["properties"],
+    headers: arriving(message.headers ?? {}) as Delivery["headers"],
+  };
+}
+
+Deno.test("prepareMessage refuses a message, or it arrives just as it was given (fuzz)", async () => {
+  await using server = new AmqpServer();
+  const [endpoint] = linkOptions().endpoints;
+  const connection = await amqplibDriver.connect(
+    {
+      endpoint: { ...endpoint, hostname: server.hostname, port: server.port },
+      heartbeatSeconds: 60,
+      timeoutMs: 10_000,
+      connectionName: undefined,
+    },
+    { closed: () => {}, blocked: () => {}, unblocked: () => {} },
+    new AbortController().signal,
+  );
+  const arrived: Delivery[] = [];
+  const channel = await connection.openChannel({
+    confirm: () => {},
+    returned: () => {},
+    delivery: (delivery) => arrived.push(delivery),
+    cancelled: () => {},
+    closed: () => {},
+  }, { confirms: true });
+  await channel.consume("work", "tag");
+  let lastTag = 0;
+  server.client.received = (channel, header, body) =>
+    server.client.send(
+      method(channel, "basic.deliver", [
+        ...shortstr("tag"),
+        ...longlong(++lastTag),
+        ...byte(0),
+        ...shortstr(""),
+        ...shortstr(""),
+      ]),
+      frame(2, channel, [...header]),
+      body.length === 0 ? [] : frame(3, channel, [...body]),
+    );
+
+  const generator = new Generator(seed);
+  const written: { index: number; message: OutgoingMessage }[] = [];
+  let refused = 0;
+  for (let index = 0; index < CASES; index++) {
+    const options = generator.options();
+    try {
+      const message = prepareMessage(options, () => `id-${index}`);
+      assertEquals(channel.publish(message), written.length + 1);
+      written.push({ index, message });
+    } catch (error) {
+      if (error instanceof ConfigurationError && !error.message.startsWith("Cannot write")) {
+        refused++;
+        continue;
+      }
+      throw new Error(`Case ${index} of FUZZ_SEED=${seed}: ${Deno.inspect(options)}`, {
+        cause: error,
+      });
+    }
+  }
+  await eventually("all have arrived", () => arrived.length === written.length);
+  for (const [at, { index, message }] of written.entries()) {
+    const { body, properties, headers } = arrived[at];
+    assertEquals(
+      { body, properties, headers },
+      expected(message),
+      `Case ${index} of FUZZ_SEED=${seed}`,
+    );
+  }
+  // Both ways are taken, or the generator is of no use.
+  assert(refused > CASES / 20 && written.length > CASES / 2, `${refused}, ${written.length}`);
+  await connection.close(1_000);
+});
