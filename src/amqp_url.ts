@@ -56,8 +56,10 @@ export function parseAmqpUrl(source: string, value: unknown): ParsedUrl {
     if (name !== "heartbeat") {
       return refuse(`it has the parameter "${name}", of which only "heartbeat" is known`);
     }
-    if (!/^[0-9]+$/.test(parameter)) return refuse(`its heartbeat is not a number of seconds`);
-    heartbeatSeconds = Number(parameter);
+    heartbeatSeconds = /^[0-9]{1,4}$/.test(parameter) ? Number(parameter) : 0;
+    if (heartbeatSeconds < 1 || heartbeatSeconds > 3600) {
+      return refuse("its heartbeat is not a number of seconds from 1 to 3600");
+    }
   }
   return {
     encrypted: url.protocol === "amqps:",
