@@ -40,12 +40,19 @@ async function jsrAnswers(): Promise<boolean> {
   }
 }
 
-async function chooseSource(): Promise<Source> {
+/** What an earlier launcher, or the user, has settled. */
+function knownSource(): Source | undefined {
   const path = Deno.env.get(STD_VARIABLE);
   if (path) return { kind: "checkout", path };
   const known = Deno.env.get(JSR_VARIABLE);
   if (known === "reachable") return { kind: "jsr" };
   if (known === "unreachable") return { kind: "stand-ins" };
+  return undefined;
+}
+
+async function chooseSource(): Promise<Source> {
+  const known = knownSource();
+  if (known !== undefined) return known;
   const reachable = await jsrAnswers();
   Deno.env.set(JSR_VARIABLE, reachable ? "reachable" : "unreachable");
   if (reachable) return { kind: "jsr" };
@@ -95,6 +102,15 @@ function withConfig(args: string[], config: string | undefined): string[] {
   const [subcommand, ...rest] = args;
   if (config === undefined || !TAKES_CONFIG.has(subcommand)) return args;
   return [subcommand, "--config", config, ...rest];
+}
+
+/**
+ * The arguments with which Deno itself does what the launcher would do; `undefined` where it has not been settled yet
+ * whether jsr.io answers. A child that is started this way is the program, and not a launcher between.
+ */
+export function knownArguments(args: readonly string[]): string[] | undefined {
+  const source = knownSource();
+  return source && withConfig([...args], configFor(source));
 }
 
 /** The signals that end a program; Windows knows the first one only. */

@@ -1,3 +1,5 @@
+import { knownArguments } from "./deno.ts";
+
 const LAUNCHER = decodeURIComponent(new URL("./deno.ts", import.meta.url).pathname);
 
 /** The folder of the repository. */
@@ -10,11 +12,11 @@ export interface LaunchOptions {
   readonly stderr?: "inherit" | "piped";
 }
 
-/** Starts Deno through the launcher, with or without jsr.io, in the folder of the repository. */
+/** Starts Deno, with or without jsr.io, in the folder of the repository. */
 export function launch(args: readonly string[], options: LaunchOptions = {}): Deno.ChildProcess {
   const { environment, stdout = "inherit", stderr = "inherit" } = options;
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", "--no-config", LAUNCHER, ...args],
+    args: knownArguments(args) ?? ["run", "--allow-all", "--no-config", LAUNCHER, ...args],
     cwd: ROOT,
     env: environment,
     clearEnv: environment !== undefined,
