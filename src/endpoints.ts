@@ -65,12 +65,12 @@ function fromParts({ hostname, port }: ConnectionOptions, given: GivenParts): Re
   return {
     endpoints: [{
       hostname: hostname === undefined
-        ? environmentText("RABBITMQ_HOST", "localhost")
-        : nonEmptyText("hostname", hostname),
+        ? hostName("variable RABBITMQ_HOST", environmentText("RABBITMQ_HOST", "localhost"))
+        : hostName(`option "hostname"`, nonEmptyText("hostname", hostname)),
       port: chosenPort ?? (tls ? 5671 : 5672),
       username: username ?? environmentText("RABBITMQ_USERNAME", "guest"),
       password: password ?? environmentText("RABBITMQ_PASSWORD", "guest"),
-      vhost: vhost ?? environmentText("RABBITMQ_VHOST", "/"),
+      vhost: vhost ?? text("RABBITMQ_VHOST", environmentText("RABBITMQ_VHOST", "/")),
       tls: tls || undefined,
     }],
     heartbeatSeconds: undefined,
@@ -139,7 +139,16 @@ function environmentText(name: string, otherwise: string): string {
   if (value.includes("\0")) {
     throw new ConfigurationError(`Cannot use variable ${name}: it holds a NUL character: mend it`);
   }
-  return text(name, value, 1024);
+  return value;
+}
+
+/** Refuses a URL in the place of a host name, and does not show it: it may hold a password. */
+function hostName(source: string, value: string): string {
+  if (!/[@/\s]/.test(value)) return value;
+  throw new ConfigurationError(
+    `Cannot use the ${source}: it holds more than a host name or address: give a URL as option ` +
+      `"url" or variable RABBITMQ_URL`,
+  );
 }
 
 /**
@@ -152,8 +161,9 @@ function environmentPort(): number | undefined {
   const digits = /^(?:tcp:\/\/[^/]*:)?([0-9]{1,5})$/.exec(value)?.[1];
   const port = Number(digits);
   if (digits === undefined || port < 1 || port > 65535) {
+    const received = value.includes("@") ? "a URL" : show(value); // It may hold a password.
     throw new ConfigurationError(
-      `Cannot use variable RABBITMQ_PORT: received ${show(value)}: it must be a number from 1 to ` +
+      `Cannot use variable RABBITMQ_PORT: received ${received}: it must be a number from 1 to ` +
         `65535, or the form tcp://host:port`,
     );
   }
