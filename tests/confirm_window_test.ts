@@ -1,0 +1,121 @@
+import { assertEquals } from "@std/assert";
+import { ConfirmWindow, type Send } from "../src/confirm_window.ts";
+
+function send(sequence: number, options: Partial<Send> = {}): Send {
+  return {
+    message: {
+      exchange: "",
+      routingKey: "work",
+      body: new Uint8Array(),
+      properties: {},
+      headers: undefined,
+      mandatory: true,
+    },
+    messageId: `id-${sequence}`,
+    bytes: 10,
+    sequence,
+    deadline: sequence,
+    settled: false,
+    written: false,
+    returned: undefined,
+    ...options,
+  };
+}
+
+/** A window with so many sends, the first of which are written under the tags from 1 on. */
+function windowOf(size: number, written = 0) {
+  const window = new ConfirmWindow<Send>();
+  const sends = Array.from({ length: size }, (_, index) => send(index + 1));
+  for (const send of sends) window.add(send);
+  for (let tag = 1; tag <= written; tag++) {
+    window.next();
+    window.written(tag);
+  }
+  return { window, sends };
+}
+
+const numbers = (sends: Iterable<Send>) => [...sends].map(({ sequence }) => sequence);
+
+const returnOf = (messageId: string, routingKey = "work") => ({
+  exchange: "",
+  routingKey,
+  messageId,
+  replyText: "NO_ROUTE",
+});
+
+Deno.test("ConfirmWindow counts what is open, in flight, and its bytes", () => {
+  const { window, sends } = windowOf(3, 2);
+  assertEquals([window.size, window.inFlight, window.bytes], [3, 2, 30]);
+  assertEquals(numbers(window.confirm(1, false)), [1]);
+  assertEquals([window.size, window.inFlight], [3, 1]);
+  assertEquals([window.settle(sends[0]), window.settle(sends[0])], [true, false]);
+  assertEquals([window.size, window.bytes, numbers(window.open)], [2, 20, [2, 3]]);
+});
+
+Deno.test("ConfirmWindow.next names the oldest until it was written", () => {
+  const { window } = windowOf(2);
+  assertEquals([window.next()?.sequence, window.next()?.sequence], [1, 1]);
+  window.written(1);
+  assertEquals(window.next()?.sequence, 2);
+  window.written(2);
+  assertEquals(window.next(), undefined);
+});
+
+Deno.test("ConfirmWindow.confirm takes out one, or all up to a tag, and each but once", () => {
+  const { window } = windowOf(5, 5);
+  assertEquals(numbers(window.confirm(3, false)), [3]);
+  assertEquals(numbers(window.confirm(4, true)), [1, 2, 4]);
+  assertEquals(numbers(window.confirm(4, true)), []);
+  assertEquals(numbers(window.confirm(3, false)), []);
+  assertEquals(numbers(window.confirm(99, false)), []);
+  assertEquals(numbers(window.confirm(99, true)), [5]);
+});
+
+Deno.test("ConfirmWindow leaves out what is settled, but keeps its place until the confirm", () => {
+  const { window, sends } = windowOf(3, 2);
+  window.settle(sends[0]);
+  assertEquals([window.inFlight, window.size], [2, 2]);
+  assertEquals(numbers(window.confirm(2, true)), [2]);
+  window.settle(sends[2]);
+  assertEquals([window.next(), window.inFlight], [undefined, 0]);
+});
+
+Deno.test("ConfirmWindow.recall puts what was in flight before what waits, but for the settled", () => {
+  const { window, sends } = windowOf(5, 4);
+  window.confirm(2, false);
+  window.settle(sends[1]);
+  window.settle(sends[2]);
+  window.markReturned(returnOf("id-1"));
+  assertEquals(numbers(window.recall()), [1, 4]);
+  assertEquals([window.inFlight, sends[0].returned], [0, undefined]);
+  const order: number[] = [];
+  for (let tag = 1, next; (next = window.next()) !== undefined; tag++) {
+    order.push(next.sequence);
+    window.written(tag);
+  }
+  assertEquals(order, [1, 4, 5]);
+});
+
+Deno.test("ConfirmWindow.markReturned marks the oldest that fits and was not returned yet", () => {
+  const window = new ConfirmWindow<Send>();
+  const same = { messageId: "same" };
+  const sends = [send(1, same), send(2, same), send(3)];
+  for (const [index, one] of sends.entries()) {
+    window.add(one);
+    window.next();
+    window.written(index + 1);
+  }
+  window.markReturned(returnOf("same"));
+  assertEquals(sends.map(({ returned }) => returned), ["NO_ROUTE", undefined, undefined]);
+  window.markReturned(returnOf("same"));
+  window.markReturned(returnOf("same"));
+  window.markReturned(returnOf("id-3", "other"));
+  window.markReturned(returnOf("unknown"));
+  assertEquals(sends.map(({ returned }) => returned), ["NO_ROUTE", "NO_ROUTE", undefined]);
+});
+
+Deno.test("ConfirmWindow.clear forgets what waits and what is in flight", () => {
+  const { window } = windowOf(3, 2);
+  window.clear();
+  assertEquals([window.inFlight, window.next()], [0, undefined]);
+});
