@@ -10,8 +10,8 @@ import {
 } from "@lapinmq/lapinmq";
 import { declare } from "./support/topology.ts";
 
-const queueName = "example.paint";
-const exchange = "example.color";
+const queueName = "lapinmq.example.paint";
+const exchange = "lapinmq.example.color";
 await declare({ queues: [queueName], exchanges: { [exchange]: "direct" } });
 
 await using consumer = new Consumer({

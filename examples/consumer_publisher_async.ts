@@ -4,8 +4,8 @@
 import { Consumer, MessageStatus, Publisher, waitForShutdown } from "@lapinmq/lapinmq";
 import { declare } from "./support/topology.ts";
 
-const source = "example.source";
-const destination = "example.destination";
+const source = "lapinmq.example.source";
+const destination = "lapinmq.example.destination";
 await declare({ queues: [source, destination] });
 
 // Disposed of in reverse: the consumer waits for the confirms that its messages wait for.

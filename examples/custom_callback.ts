@@ -4,8 +4,8 @@
 import { Consumer, MessageStatus, Publisher, waitForShutdown } from "@lapinmq/lapinmq";
 import { declare } from "./support/topology.ts";
 
-const source = "example.orders";
-const destination = "example.invoices";
+const source = "lapinmq.example.orders";
+const destination = "lapinmq.example.invoices";
 await declare({ queues: [source, destination] });
 
 await using publisher = new Publisher();

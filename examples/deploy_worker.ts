@@ -5,7 +5,7 @@ import { Consumer, MessageStatus, waitForShutdown } from "@lapinmq/lapinmq";
 import { declare } from "./support/topology.ts";
 
 // Where the broker is comes from the environment: set RABBITMQ_URL where this is deployed.
-const queueName = "example.jobs";
+const queueName = "lapinmq.example.jobs";
 await declare({ queues: [queueName] });
 
 const consumer = new Consumer({
@@ -25,6 +25,7 @@ const server = Deno.serve(() => {
 });
 
 await consumer.start();
+console.log(`waiting for messages in ${queueName}`);
 
 // Where a platform has no signals this waits for ever, and that is fine: what is not acknowledged
 // when it ends the worker is delivered again.

@@ -5,7 +5,7 @@ import { delay } from "@std/async";
 import { Consumer, MessageStatus, Publisher, waitForShutdown } from "@lapinmq/lapinmq";
 import { declare } from "./support/topology.ts";
 
-const queueName = "example.slow_tasks";
+const queueName = "lapinmq.example.slow_tasks";
 await declare({ queues: [queueName] });
 
 const publisher = new Publisher();

@@ -5,7 +5,7 @@ import { delay } from "@std/async";
 import { Consumer, MessageStatus, waitForShutdown } from "@lapinmq/lapinmq";
 import { declare } from "./support/topology.ts";
 
-const queueName = "example.tasks";
+const queueName = "lapinmq.example.tasks";
 await declare({ queues: [queueName] });
 
 await using consumer = new Consumer({

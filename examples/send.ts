@@ -4,7 +4,7 @@
 import { Publisher } from "@lapinmq/lapinmq";
 import { declare } from "./support/topology.ts";
 
-const queueName = "example.tasks";
+const queueName = "lapinmq.example.tasks";
 await declare({ queues: [queueName] });
 
 await using publisher = new Publisher({ kind: "sync" });

@@ -4,7 +4,7 @@
 import { Connection, Consumer, MessageStatus, Publisher, waitForShutdown } from "@lapinmq/lapinmq";
 import { declare } from "./support/topology.ts";
 
-const exchange = "example.logs";
+const exchange = "lapinmq.example.logs";
 await declare({ exchanges: { [exchange]: "direct" } });
 
 // Closes whatever uses it, too.

@@ -28,10 +28,10 @@ export async function declare(
 function address() {
   const variable = (name: string) => Deno.env.get(`RABBITMQ_${name}`) || undefined;
   return variable("URL") ?? {
-    hostname: variable("HOST"),
+    hostname: variable("HOST") ?? "localhost",
     port: Number(variable("PORT") ?? 5672),
-    username: variable("USERNAME"),
-    password: variable("PASSWORD"),
+    username: variable("USERNAME") ?? "guest",
+    password: variable("PASSWORD") ?? "guest",
     vhost: encodeURIComponent(variable("VHOST") ?? "/"),
   };
 }
