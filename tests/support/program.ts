@@ -46,6 +46,15 @@ export async function program(source: string, options: ProgramOptions = {}): Pro
     stdout: "piped",
     stderr: "piped",
   });
+  return watch(child, () => Deno.remove(file));
+}
+
+/**
+ * Follows a program whose output is piped. Ends it with SIGKILL when disposed of.
+ *
+ * @param cleanUp What is left to do when it has ended.
+ */
+export function watch(child: Deno.ChildProcess, cleanUp = async () => {}): Program {
   const output = { stdout: "", stderr: "" };
   const collect = async (name: "stdout" | "stderr") => {
     for await (const part of child[name].pipeThrough(new TextDecoderStream())) {
@@ -76,7 +85,7 @@ export async function program(source: string, options: ProgramOptions = {}): Pro
         // It has ended.
       }
       await ended;
-      await Deno.remove(file);
+      await cleanUp();
     },
   };
 }
