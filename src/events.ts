@@ -46,11 +46,16 @@ export class TypedEventTarget<Events extends { error: ErrorDetail }> {
     const ofType = this.#listeners.get(type) ?? new Map();
     this.#listeners.set(type, ofType);
     if (ofType.has(listener) || options.signal?.aborted) return;
-    ofType.set(listener, (event: CustomEvent) => {
-      if (options.once) ofType.delete(listener);
+    const remove = () => {
+      if (ofType.get(listener) === tell) ofType.delete(listener);
+    };
+    const tell = (event: CustomEvent) => {
+      if (ofType.get(listener) !== tell) return; // Removed by a listener before it.
+      if (options.once) remove();
       this.isolated(`the "${type}" listener`, () => listener(event), type === "error");
-    });
-    options.signal?.addEventListener("abort", () => ofType.delete(listener), { once: true });
+    };
+    ofType.set(listener, tell);
+    options.signal?.addEventListener("abort", remove, { once: true });
   }
 
   /**

@@ -42,10 +42,14 @@ function printProblem(message: string, ...data: unknown[]): void {
 /** Calls the logger; one that throws harms nothing else. */
 function guarded(logger: Logger, level: keyof Logger): (m: string, ...data: unknown[]) => void {
   return (message, ...data) => {
+    const failed = (error: unknown) =>
+      printProblem(`the logger failed while it was told "${message}"`, error);
     try {
-      logger[level](message, ...data);
+      // It should return nothing, but an asynchronous one returns a promise, which may reject.
+      const result: unknown = logger[level](message, ...data);
+      if (result instanceof Promise) result.catch(failed);
     } catch (error) {
-      printProblem(`the logger threw while it was told "${message}"`, error);
+      failed(error);
     }
   };
 }
