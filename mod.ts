@@ -34,6 +34,7 @@ export { Consumer } from "./src/consumer.ts";
 export { Message } from "./src/message.ts";
 export { MessageStatus } from "./src/message_status.ts";
 export { Publisher } from "./src/publisher.ts";
+export { run } from "./src/run.ts";
 export { waitForShutdown, waitForSigterm } from "./src/shutdown.ts";
 
 export {
@@ -58,8 +59,9 @@ export {
 } from "./src/publish_errors.ts";
 
 export type { Delivery, FieldTable, FieldValue, MessageProperties } from "./src/amqp/driver.ts";
-export type { ConnectionEventMap } from "./src/connection.ts";
+export type { ConnectionCloseOptions, ConnectionEventMap } from "./src/connection.ts";
 export type { ConnectionOptions, ReconnectOptions } from "./src/connection_options.ts";
+export type { Credentials, CredentialsProvider } from "./src/credentials.ts";
 export type { ConsumerEventMap } from "./src/consumer.ts";
 export type { ConsumerOptions, TaskFunction } from "./src/consumer_options.ts";
 export type { ConsumerStopOptions, ConsumerStopResult } from "./src/consumer_results.ts";
@@ -78,6 +80,7 @@ export type {
   PublisherStopResult,
   UnsentMessage,
 } from "./src/publisher_results.ts";
+export type { RunOptions, RunResult } from "./src/run.ts";
 export type { OsSignal } from "./src/runtime.ts";
 export type {
   MessageOptions,

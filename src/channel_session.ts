@@ -26,6 +26,10 @@ export interface SessionOwner<C extends SessionChannel> {
   lost(channel: C, cause: Error): boolean;
   /** A set-up failed after the start; the next attempt follows. */
   failed(cause: Error): void;
+  /** How long to go on without a channel, in milliseconds; `undefined` is for ever. */
+  readonly giveUpAfterMs?: number;
+  /** That time is over: the session is to be stopped. */
+  gaveUp?(cause: Error): void;
 }
 
 /** How long closing a channel may take. */
@@ -45,6 +49,7 @@ export class ChannelSession<C extends SessionChannel> {
   #link: Link;
   #owner: SessionOwner<C>;
   #backoff: BackoffOptions;
+  #patience: ReturnType<typeof setTimeout> | undefined;
   #state: SessionState<C> = { kind: "stopped", since: new Date() };
   #life = new AbortController();
   #lost: PromiseWithResolvers<Error> | undefined;
@@ -91,6 +96,7 @@ export class ChannelSession<C extends SessionChannel> {
     if (this.#state.kind === "stopped") return;
     const { channel } = this;
     this.#state = { kind: "stopped", since: new Date() };
+    this.#endPatience();
     const closed = new ConnectionError("The channel was closed by the program");
     this.#life.abort(closed);
     this.#lost?.resolve(closed);
@@ -117,6 +123,7 @@ export class ChannelSession<C extends SessionChannel> {
         if (life.aborted) return await closeQuietly(channel);
         const openedAt = Date.now();
         this.#state = { kind: "open", since: new Date(), channel };
+        this.#endPatience();
         this.#owner.opened(channel);
         started = true;
         first.resolve();
@@ -133,11 +140,34 @@ export class ChannelSession<C extends SessionChannel> {
         slowly = started && isPermanent(cause);
         if (started) this.#owner.failed(cause);
       }
+      if (started) this.#losePatience();
       // A lost connection has its own backoff, in the link.
       if (atOnce || this.#link.state.kind !== "open") continue;
       const delayMs = slowly ? this.#backoff.maxDelayMs : backoffDelay(attempt, this.#backoff);
       await delay(delayMs, { signal: life }).catch(() => {});
     }
+  }
+
+  /** Begins to count the time without a channel, if it is not counted yet. */
+  #losePatience(): void {
+    const { giveUpAfterMs } = this.#owner;
+    if (giveUpAfterMs === undefined) return;
+    this.#patience ??= setTimeout(() => {
+      if (this.#state.kind !== "opening") return;
+      const { cause } = this.#state;
+      this.#owner.gaveUp?.(
+        new ConnectionError(
+          `Gave up after ${giveUpAfterMs} ms ("giveUpAfterMs") without a channel to the ` +
+            `broker: ${cause?.message ?? "it does not answer"}`,
+          { code: "GAVE_UP", cause },
+        ),
+      );
+    }, giveUpAfterMs);
+  }
+
+  #endPatience(): void {
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
   }
 
   #startTimeout(timeoutMs: number, what: string): ConnectionError {

@@ -3,6 +3,16 @@ import { type ConnectionOptions, resolveConnectionOptions } from "./connection_o
 import { type ErrorDetail, TypedEventTarget } from "./events.ts";
 import { type Health, linkHealth } from "./health.ts";
 import type { ConnectionRole, LinkObserver } from "./link.ts";
+import { knownOptions, optionalMilliseconds } from "./validate.ts";
+
+/** How a `Connection` is closed. */
+export interface ConnectionCloseOptions {
+  /**
+   * How long it may take altogether, in milliseconds, 0 to 2 147 483 647. Default: each consumer and
+   * publisher has the default deadline of its own `stop()`.
+   */
+  timeoutMs?: number;
+}
 
 /** The events of a `Connection` and what their `detail` holds. */
 export interface ConnectionEventMap {
@@ -24,7 +34,7 @@ export interface ConnectionEventMap {
   blocked: { readonly role: ConnectionRole; readonly reason: string };
   /** The broker reads again. */
   unblocked: { readonly role: ConnectionRole };
-  /** A listener threw. */
+  /** A listener threw, or a password that expires could not be renewed yet. */
   error: ErrorDetail;
 }
 
@@ -107,12 +117,15 @@ export class Connection extends TypedEventTarget<ConnectionEventMap> implements 
   }
 
   /**
-   * Stops the consumers and then the publishers of this connection, each within its own default
-   * deadline, and closes it. May be called at any time and many times; a publisher or consumer that
-   * starts later opens it again.
+   * Stops the consumers and then the publishers of this connection and closes it. May be called at
+   * any time and many times; a publisher or consumer that starts later opens it again.
+   *
+   * @param options The deadline.
+   * @throws {ConfigurationError} If an option has a bad value.
    */
-  async close(): Promise<void> {
-    await this.#core.close();
+  async close(options: ConnectionCloseOptions = {}): Promise<void> {
+    knownOptions("close options", options, ["timeoutMs"]);
+    await this.#core.close(optionalMilliseconds("timeoutMs", options.timeoutMs, 0));
   }
 
   /** The same as {@linkcode Connection.close}, for `await using`. */
@@ -132,6 +145,10 @@ export class Connection extends TypedEventTarget<ConnectionEventMap> implements 
       reconnecting: (attempt, delayMs, cause) => {
         const message = `${cause.message}: trying again in ${delayMs} ms (${role})`;
         this.emitProblem("reconnecting", { role, attempt, delayMs, cause }, message);
+      },
+      renewalFailed: (error) => {
+        const message = `the password could not be renewed yet (${role})`;
+        this.emitProblem("error", { message, error }, message, error);
       },
       blocked: (reason) =>
         this.emitProblem("blocked", { role, reason }, `blocked by the broker: ${reason} (${role})`),

@@ -6,7 +6,7 @@ import { type ConnectionRole, Link } from "./link.ts";
 /** A publisher or consumer, as its connection knows it. */
 export interface ConnectionUser {
   readonly role: ConnectionRole;
-  stop(): Promise<unknown>;
+  stop(options: { timeoutMs?: number }): Promise<unknown>;
 }
 
 /**
@@ -33,12 +33,19 @@ export class ConnectionCore {
     this.#users.delete(user);
   }
 
-  /** Stops the consumers, then the publishers that they may be using, then closes the links. */
-  async close(): Promise<void> {
+  /**
+   * Stops the consumers, then the publishers that they may be using, then closes the links.
+   *
+   * @param timeoutMs How long it may take altogether; each its own default where it is `undefined`.
+   */
+  async close(timeoutMs?: number): Promise<void> {
+    const deadline = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
+    const left = () =>
+      deadline === undefined ? undefined : Math.ceil(Math.max(deadline - performance.now(), 0));
     for (const role of ["consume", "publish"] as const) {
       const users = [...this.#users].filter((user) => user.role === role);
-      await Promise.all(users.map((user) => user.stop()));
+      await Promise.all(users.map((user) => user.stop({ timeoutMs: left() })));
     }
-    await Promise.all([this.links.consume.close(), this.links.publish.close()]);
+    await Promise.all([this.links.consume.close(left()), this.links.publish.close(left())]);
   }
 }

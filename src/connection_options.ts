@@ -2,9 +2,17 @@ import { ConfigurationError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import { resolveLogger } from "./log.ts";
 import type { BackoffOptions } from "./backoff.ts";
+import type { CredentialsProvider } from "./credentials.ts";
 import { type Endpoint, resolveEndpoints } from "./endpoints.ts";
 import type { TlsOptions } from "./tls_options.ts";
-import { integer, knownOptions, milliseconds, nonEmptyText, show } from "./validate.ts";
+import {
+  integer,
+  knownOptions,
+  milliseconds,
+  nonEmptyText,
+  optionalFunction,
+  show,
+} from "./validate.ts";
 
 /** How long to wait before a lost connection is tried again. */
 export interface ReconnectOptions {
@@ -55,6 +63,11 @@ export interface ConnectionOptions {
    */
   password?: string;
   /**
+   * Gives the user name and password in place of `username` and `password`, for those that change:
+   * asked before every attempt to connect, and before they expire where it says when.
+   */
+  credentials?: CredentialsProvider;
+  /**
    * The virtual host.
    *
    * @default {"/"}
@@ -95,6 +108,7 @@ export interface ConnectionOptions {
 /** Validated options with all defaults filled in. */
 export interface ResolvedConnectionOptions {
   readonly endpoints: readonly Endpoint[];
+  readonly credentials?: CredentialsProvider;
   readonly heartbeatSeconds: number;
   readonly connectTimeoutMs: number;
   readonly startTimeoutMs: number;
@@ -109,6 +123,7 @@ const OPTION_NAMES = [
   "port",
   "username",
   "password",
+  "credentials",
   "vhost",
   "tls",
   "heartbeatSeconds",
@@ -125,6 +140,7 @@ export function resolveConnectionOptions(options: ConnectionOptions): ResolvedCo
   const { endpoints, heartbeatSeconds } = resolveEndpoints(options);
   return {
     endpoints,
+    credentials: optionalFunction("credentials", options.credentials),
     heartbeatSeconds: integer(
       "heartbeatSeconds",
       options.heartbeatSeconds ?? heartbeatSeconds,

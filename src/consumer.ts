@@ -10,6 +10,7 @@ import { type Health, sessionHealth } from "./health.ts";
 import type { HeldDelivery } from "./held_delivery.ts";
 import type { Message } from "./message.ts";
 import { Subscription, type SubscriptionHost, type TemporaryQueue } from "./subscription.ts";
+import { Lifecycle } from "./lifecycle.ts";
 import { lossMessage } from "./loss_message.ts";
 import { RetryPolicy } from "./retry_policy.ts";
 import { TaskRunner } from "./task_runner.ts";
@@ -36,17 +37,6 @@ export interface ConsumerEventMap {
   /** A listener threw. */
   error: ErrorDetail;
 }
-
-type ConsumerState =
-  | { readonly kind: "idle"; readonly since: Date; readonly stopped: boolean }
-  | { readonly kind: "starting"; readonly since: Date; readonly started: Promise<void> }
-  | { readonly kind: "running"; readonly since: Date }
-  | { readonly kind: "paused"; readonly since: Date }
-  | {
-    readonly kind: "stopping";
-    readonly since: Date;
-    readonly stopped: Promise<ConsumerStopResult>;
-  };
 
 /** The least time for closing the channel, when the deadline of a stop is used up. */
 const CLOSE_MS = 100;
@@ -93,13 +83,13 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   #session: ChannelSession<Subscription>;
   #runner: TaskRunner;
   #pool: WorkerPool<HeldDelivery>;
-  #state: ConsumerState = { kind: "idle", since: new Date(), stopped: false };
+  #lifecycle = new Lifecycle<ConsumerStopResult>();
   /** The newest subscription, although it may be lost by now. */
   #subscription: Subscription | undefined;
   #temporaryQueue: TemporaryQueue | undefined;
   #released = 0;
   #warnedOfPrefetch = false;
-  #user: ConnectionUser = { role: "consume", stop: () => this.stop() };
+  #user: ConnectionUser = { role: "consume", stop: (options) => this.stop(options) };
 
   /**
    * Makes a consumer; {@linkcode Consumer.start} connects it.
@@ -114,7 +104,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     super(core.options.log);
     this.#connection = connection;
     this.#runner = new TaskRunner(resolved, {
-      overrunning: () => this.#pauseOrResume(),
+      stuckOrNot: () => this.#pauseOrResume(),
       failed: (message, error, outcome) =>
         this.emitProblem(
           "taskfailed",
@@ -124,8 +114,8 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
         ),
     });
     this.#pool = new WorkerPool(resolved.workers, (held) => this.#work(held));
-    const draining = () => this.#state.kind === "stopping";
-    const taking = () => this.#state.kind === "running" || this.#state.kind === "starting";
+    const draining = () => this.#lifecycle.state.kind === "stopping";
+    const taking = () => !draining() && !this.#runner.stuck;
     this.#host = {
       options: resolved,
       retries: new RetryPolicy(resolved.retryDelayMs),
@@ -139,12 +129,15 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     };
     this.#session = new ChannelSession(core.links.consume, core.options.reconnect, {
       open: (link, closed) => this.#open(link, closed),
-      opened: () => {},
+      // The set-up may have been told not to, a moment before a task that hung has ended.
+      opened: (subscription) => this.#consume(subscription),
       lost: (_subscription, cause) => {
         this.#lost(cause);
         return false;
       },
       failed: (cause) => this.#lost(cause),
+      giveUpAfterMs: resolved.giveUpAfterMs,
+      gaveUp: (cause) => void this.#end(0, cause),
     });
   }
 
@@ -174,33 +167,19 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
    * @throws {AccessRefusedError} If the user may not do this, or another has the queue exclusively.
    */
   async start(): Promise<void> {
-    if (this.#state.kind === "stopping") await this.#state.stopped;
-    if (this.#state.kind === "starting") return await this.#state.started;
-    if (this.#state.kind !== "idle") return;
-    const started = Promise.withResolvers<void>();
-    this.#state = { kind: "starting", since: new Date(), started: started.promise };
-    started.resolve(this.#start());
-    await started.promise;
-  }
-
-  async #start(): Promise<void> {
     const core = coreOf(this.#connection);
-    core.addUser(this.#user);
-    try {
-      await this.#session.start(
-        core.options.startTimeoutMs,
-        `consumer of queue "${this.#host.options.queueName}"`,
-      );
-      if (this.#state.kind === "starting") this.#state = { kind: "running", since: new Date() };
-      this.#pauseOrResume();
-    } catch (error) {
-      // Where stop() interrupted it, that does the rest.
-      if (this.#state.kind === "starting") {
-        core.removeUser(this.#user);
-        this.#state = { kind: "idle", since: new Date(), stopped: false };
+    await this.#lifecycle.start(async () => {
+      core.addUser(this.#user);
+      try {
+        await this.#session.start(
+          core.options.startTimeoutMs,
+          `consumer of queue "${this.#host.options.queueName}"`,
+        );
+      } catch (error) {
+        if (this.#lifecycle.state.kind === "starting") core.removeUser(this.#user);
+        throw error;
       }
-      throw error;
-    }
+    });
   }
 
   /**
@@ -216,12 +195,21 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   async stop(options: ConsumerStopOptions = {}): Promise<ConsumerStopResult> {
     knownOptions("stop options", options, ["timeoutMs"]);
     const timeoutMs = milliseconds("timeoutMs", options.timeoutMs, 0, 25_000);
-    if (this.#state.kind === "stopping") return await this.#state.stopped;
-    if (this.#state.kind === "idle") return { completed: 0, released: 0, abandoned: 0 };
-    const drained = Promise.withResolvers<ConsumerStopResult>();
-    this.#state = { kind: "stopping", since: new Date(), stopped: drained.promise };
-    drained.resolve(this.#drain(timeoutMs));
-    return await drained.promise;
+    return await this.#end(timeoutMs);
+  }
+
+  /** @param cause Why, where nobody asked for it. */
+  async #end(timeoutMs: number, cause?: Error): Promise<ConsumerStopResult> {
+    const nothing = { completed: 0, released: 0, abandoned: 0 };
+    return await this.#lifecycle.stop(() => this.#drain(timeoutMs), nothing, cause);
+  }
+
+  /**
+   * Resolves when the consumer has stopped: with `undefined` where that was asked for, with the
+   * cause where it gave up (`giveUpAfterMs`). Never rejects. Before the start it is pending.
+   */
+  get closed(): Promise<Error | undefined> {
+    return this.#lifecycle.closed;
   }
 
   /** The same as {@linkcode Consumer.stop}, for `await using`. */
@@ -235,24 +223,23 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
    * @returns The verdict.
    */
   health(): Health {
-    const { kind, since } = this.#state;
-    switch (kind) {
+    const { state } = this.#lifecycle;
+    switch (state.kind) {
       case "running":
-        return sessionHealth(this.#session, coreOf(this.#connection).links.consume, false);
+        return this.#runner.stuck ?? this.#connectionHealth();
       case "starting":
-        return { status: "recovering", reason: "starting", since };
-      case "paused":
-        return {
-          status: "down",
-          reason: `${this.#runner.overruns} tasks run on although their time is over: ` +
-            `see what they hang on`,
-          since,
-        };
+        return { status: "recovering", reason: "starting", since: state.since };
       case "stopping":
-        return { status: "down", reason: "stopping", since };
-      case "idle":
-        return { status: "down", reason: this.#state.stopped ? "stopped" : "not started", since };
+        return { status: "down", reason: "stopping", since: state.since };
+      case "idle": {
+        const reason = state.stopped ? "stopped" : "not started";
+        return { status: "down", reason, since: state.since };
+      }
     }
+  }
+
+  #connectionHealth(): Health {
+    return sessionHealth(this.#session, coreOf(this.#connection).links.consume, false);
   }
 
   async #open(
@@ -307,22 +294,27 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     if (held.release()) this.#released++;
   }
 
-  /** Too many tasks that overran their time: no more messages until one of them ends. */
+  /** While too many tasks overrun their time, the broker is asked for no more messages. */
   #pauseOrResume(): void {
-    const full = this.#runner.overruns >= this.#host.options.workers;
+    if (this.#lifecycle.state.kind !== "running") return;
     const { log } = coreOf(this.#connection).options;
-    if (full && this.#state.kind === "running") {
-      this.#state = { kind: "paused", since: new Date() };
-      log.error(`${this.health().reason}: queue "${this.queueName}" is not consumed meanwhile`);
+    const { stuck } = this.#runner;
+    if (stuck !== undefined) {
+      log.error(`${stuck.reason}: queue "${this.queueName}" is not consumed meanwhile`);
+      for (const held of this.#pool.withdraw()) this.#release(held);
       // Where the channel is lost meanwhile, its successor is not set to consume either.
       this.#session.channel?.cancel().catch(() => {});
-      for (const held of this.#pool.withdraw()) this.#release(held);
-    } else if (!full && this.#state.kind === "paused") {
-      this.#state = { kind: "running", since: new Date() };
-      this.#session.channel?.consume().catch((error) =>
-        log.error(`queue "${this.queueName}" could not be consumed again`, error)
-      );
+    } else {
+      this.#consume(this.#session.channel);
     }
+  }
+
+  #consume(subscription: Subscription | undefined): void {
+    if (!this.#host.taking) return;
+    const { log } = coreOf(this.#connection).options;
+    subscription?.consume().catch((error) =>
+      log.error(`queue "${this.queueName}" could not be consumed again`, error)
+    );
   }
 
   async #drain(timeoutMs: number): Promise<ConsumerStopResult> {
@@ -347,7 +339,6 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     await this.#session.stop(Math.max(deadline - performance.now(), CLOSE_MS));
     this.#temporaryQueue = undefined;
     coreOf(this.#connection).removeUser(this.#user);
-    this.#state = { kind: "idle", since: new Date(), stopped: true };
     return { completed, released: this.#released, abandoned };
   }
 

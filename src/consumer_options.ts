@@ -4,7 +4,15 @@ import { ConfigurationError } from "./errors.ts";
 import { copyTable } from "./headers.ts";
 import type { Message } from "./message.ts";
 import type { MessageStatus } from "./message_status.ts";
-import { integer, knownOptions, milliseconds, nonEmptyText, show, text } from "./validate.ts";
+import {
+  integer,
+  knownOptions,
+  milliseconds,
+  nonEmptyText,
+  optionalMilliseconds,
+  show,
+  text,
+} from "./validate.ts";
 
 /** Works on one message and says what becomes of it. What it throws counts as `FAIL_RETRY_LATER`. */
 export type TaskFunction = (message: Message) => MessageStatus | Promise<MessageStatus>;
@@ -60,6 +68,12 @@ export interface ConsumerOptions {
    * @default {1000}
    */
   retryDelayMs?: number;
+  /**
+   * How long to go on without a channel to the broker after the start, in milliseconds, 1 to
+   * 2 147 483 647; then the consumer stops, and `closed` resolves with the cause. For programs that
+   * are restarted when they end. Default: for ever.
+   */
+  giveUpAfterMs?: number;
 }
 
 /** Validated options with all defaults filled in, the connection apart. */
@@ -75,6 +89,7 @@ export interface ResolvedConsumerOptions {
   readonly taskTimeoutMs: number | undefined;
   readonly taskGraceMs: number;
   readonly retryDelayMs: number;
+  readonly giveUpAfterMs: number | undefined;
 }
 
 /** Validates the options and fills in what is missing. */
@@ -91,6 +106,7 @@ export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsum
     "taskTimeoutMs",
     "taskGraceMs",
     "retryDelayMs",
+    "giveUpAfterMs",
   ]);
   const queueName = text("queueName", options.queueName);
   if (typeof options.taskFunction !== "function") {
@@ -121,11 +137,10 @@ export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsum
     prefetchGiven: options.prefetch !== undefined,
     bindings: resolveBindings(options),
     queueArguments: resolveQueueArguments(options),
-    taskTimeoutMs: options.taskTimeoutMs === undefined
-      ? undefined
-      : milliseconds("taskTimeoutMs", options.taskTimeoutMs, 1, 0),
+    taskTimeoutMs: optionalMilliseconds("taskTimeoutMs", options.taskTimeoutMs, 1),
     taskGraceMs: milliseconds("taskGraceMs", options.taskGraceMs, 0, 5_000),
     retryDelayMs: milliseconds("retryDelayMs", options.retryDelayMs, 0, 1_000),
+    giveUpAfterMs: optionalMilliseconds("giveUpAfterMs", options.giveUpAfterMs, 1),
   };
 }
 

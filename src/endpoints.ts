@@ -32,6 +32,14 @@ export interface ResolvedEndpoints {
 /** Where to connect and how to log in: from the options, else the environment, else the defaults. */
 export function resolveEndpoints(options: ConnectionOptions): ResolvedEndpoints {
   const { url, hostname, port } = options;
+  for (const name of ["username", "password"] as const) {
+    if (options.credentials !== undefined && options[name] !== undefined) {
+      throw new ConfigurationError(
+        `Cannot use option "${name}" together with "credentials": both say how to log in: give one ` +
+          `of them`,
+      );
+    }
+  }
   const given: GivenParts = {
     username: options.username === undefined ? undefined : credential("username", options.username),
     password: options.password === undefined ? undefined : credential("password", options.password),

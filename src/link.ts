@@ -4,6 +4,7 @@ import { isPermanent } from "./amqp/translate_errors.ts";
 import { backoffDelay, STABLE_MS } from "./backoff.ts";
 import type { ResolvedConnectionOptions } from "./connection_options.ts";
 import type { Endpoint } from "./endpoints.ts";
+import { askForCredentials, SecretRenewal } from "./credentials.ts";
 import { ConnectionError } from "./errors.ts";
 import { unrefTimer } from "./runtime.ts";
 
@@ -39,6 +40,8 @@ export interface LinkObserver {
   reconnecting?(attempt: number, delayMs: number, cause: Error): void;
   blocked?(reason: string): void;
   unblocked?(): void;
+  /** A password that expires could not be renewed yet. */
+  renewalFailed?(cause: Error): void;
 }
 
 /** How long a link that nobody uses any more stays open, so that a new user finds it. */
@@ -65,6 +68,7 @@ export class Link {
   #linger: ReturnType<typeof setTimeout> | undefined;
   #nextEndpoint = 0;
   #failedRounds = 0;
+  #renewal: SecretRenewal | undefined;
 
   constructor(driver: Driver, options: ResolvedConnectionOptions) {
     this.#driver = driver;
@@ -131,6 +135,7 @@ export class Link {
   async close(timeoutMs = this.#options.connectTimeoutMs): Promise<void> {
     clearTimeout(this.#linger);
     this.#linger = undefined;
+    this.#renewal?.stop();
     const state = this.#state;
     const closed = new ConnectionError("The connection was closed by the program");
     this.#life.abort(closed);
@@ -194,13 +199,21 @@ export class Link {
       blocked: (reason) => setBlocked({ reason, since: new Date() }),
       unblocked: () => setBlocked(undefined),
     };
-    const target = { endpoint, heartbeatSeconds, timeoutMs: connectTimeoutMs, connectionName };
+    const { credentials } = this.#options;
+    const login = credentials && await askForCredentials(credentials, connectTimeoutMs);
+    const target = {
+      endpoint: { ...endpoint, ...login },
+      heartbeatSeconds,
+      timeoutMs: connectTimeoutMs,
+      connectionName,
+    };
     const connection = await this.#driver.connect(target, events, life);
     if (opened.lost !== undefined) throw opened.lost;
     if (life.aborted) return connection.destroy();
     opened.connection = connection;
     opened.at = Date.now();
     this.#opened(connection, endpoint);
+    this.#renewInTime(connection, login?.expiresAt);
     if (opened.blocked !== undefined) this.#setBlocked(connection, opened.blocked);
   }
 
@@ -210,9 +223,18 @@ export class Link {
     for (const waiter of this.#waiters) waiter.result.resolve(connection);
   }
 
+  #renewInTime(connection: DriverConnection, expiresAt: Date | undefined): void {
+    const { credentials, connectTimeoutMs } = this.#options;
+    if (credentials === undefined || expiresAt === undefined) return;
+    const failed = (error: Error) => this.#tell((observer) => observer.renewalFailed?.(error));
+    this.#renewal = new SecretRenewal(connection, credentials, connectTimeoutMs, failed);
+    this.#renewal.schedule(expiresAt);
+  }
+
   #lost(connection: DriverConnection, cause: Error, openedAt: number, life: AbortSignal): void {
     if (this.#state.kind !== "open" || this.#state.connection !== connection) return;
     const { endpoints } = this.#options;
+    this.#renewal?.stop();
     // Only a connection that held for a while starts the backoff afresh: others are flapping.
     if (Date.now() - openedAt > STABLE_MS) this.#failedRounds = 0;
     this.#nextEndpoint = (this.#nextEndpoint + 1) % endpoints.length;

@@ -18,7 +18,7 @@ import {
   PublisherStoppedError,
   UnroutableError,
 } from "./publish_errors.ts";
-import type { UnsentMessage } from "./publisher_results.ts";
+import type { PublisherStopResult, UnsentMessage } from "./publisher_results.ts";
 import type { ResolvedPublisherOptions } from "./publisher_options.ts";
 import type { SendCallbacks } from "./send_options.ts";
 import { Room } from "./room.ts";
@@ -34,6 +34,8 @@ export interface OutboxHost {
   /** Runs a callback of the program, isolated. */
   run(what: string, code: () => unknown): void;
   channelLost(cause: Error, unconfirmed: number): void;
+  /** There has been no channel for `giveUpAfterMs`. */
+  gaveUp(cause: Error): void;
 }
 
 interface OpenSend extends Send, PromiseWithResolvers<void> {
@@ -76,6 +78,8 @@ export class Outbox {
       opened: () => this.#pump(),
       lost: (_channel, cause) => this.#lost(cause),
       failed: (cause) => this.#host.channelLost(cause, this.#window.size),
+      giveUpAfterMs: options.giveUpAfterMs,
+      gaveUp: (cause) => this.#host.gaveUp(cause),
     });
   }
 
@@ -139,8 +143,13 @@ export class Outbox {
     return this.#counter.flush();
   }
 
-  /** Waits for what is open, up to the deadline, then gives it up and closes the channel. */
-  async stop(timeoutMs: number): Promise<{ unsent: UnsentMessage[]; unknown: UnsentMessage[] }> {
+  /**
+   * Waits for what is open, up to the deadline, then gives it up and closes the channel.
+   *
+   * @param cause Why, where nobody asked for it: then nobody is handed what was given up, and its
+   * promises reject as any other.
+   */
+  async stop(timeoutMs: number, cause?: Error): Promise<PublisherStopResult> {
     const deadline = performance.now() + timeoutMs;
     if (this.#window.size > 0) {
       const timeUp = Promise.withResolvers<void>();
@@ -148,13 +157,7 @@ export class Outbox {
       await Promise.race([this.#counter.flush(), timeUp.promise]);
       clearTimeout(timer);
     }
-    const abandoned = this.abandon((send) =>
-      new PublisherStoppedError(
-        `Cannot confirm message ${send.messageId} to ${describeTarget(target(send))}: the ` +
-          `publisher was stopped first: ` +
-          (send.written ? "it may or may not have arrived" : "it was not sent"),
-        target(send),
-      ), true);
+    const abandoned = this.abandon("the publisher was stopped", cause === undefined, cause);
     this.#unobserve();
     await this.#session.stop(Math.max(deadline - performance.now(), CLOSE_MS));
     this.#window.clear();
@@ -164,18 +167,36 @@ export class Outbox {
     };
   }
 
-  /** Rejects whatever is open. `handled` marks the promises, where the sends are returned instead. */
-  abandon(error: (send: Send) => PublishError, handled: boolean): Send[] {
+  /**
+   * Rejects whatever is open.
+   *
+   * @param reason Why, for the error message.
+   * @param handled Whether the promises count as handled, as the sends are returned instead.
+   * @param cause The error behind the reason.
+   */
+  abandon(reason: string, handled: boolean, cause?: Error): Send[] {
     const abandoned = [...this.#window.open];
     // Before the sends make room: there is none to be had any more.
     this.#room.close(
       new LapinmqError("The publisher was stopped: start() it again before sending", {
         code: "PUBLISHER_STOPPED",
+        cause,
       }),
     );
     for (const send of abandoned) {
       if (handled) send.promise.catch(() => {});
-      this.#settle(send, error(send));
+      this.#settle(
+        send,
+        new PublisherStoppedError(
+          `Cannot confirm message ${send.messageId} to ${
+            describeTarget(target(send))
+          }: ${reason} ` +
+            `first${cause === undefined ? "" : ` (${cause.message})`}: ` +
+            (send.written ? "it may or may not have arrived" : "it was not sent"),
+          target(send),
+          cause,
+        ),
+      );
     }
     this.#expiry.stop();
     return abandoned;

@@ -11,7 +11,6 @@ import type {
   PublisherStopOptions,
   PublisherStopResult,
 } from "./publisher_results.ts";
-import { PublisherStoppedError } from "./publish_errors.ts";
 import {
   prepareMessage,
   prepareMessageToQueue,
@@ -20,6 +19,7 @@ import {
   type SendToQueueOptions,
 } from "./send_options.ts";
 import { knownOptions, milliseconds } from "./validate.ts";
+import { Lifecycle } from "./lifecycle.ts";
 import { lossMessage } from "./loss_message.ts";
 
 /** The events of a `Publisher` and what their `detail` holds. */
@@ -34,16 +34,6 @@ export interface PublisherEventMap {
   /** A callback or a listener threw. */
   error: ErrorDetail;
 }
-
-type PublisherState =
-  | { readonly kind: "idle"; readonly since: Date; readonly stopped: boolean }
-  | { readonly kind: "starting"; readonly since: Date; readonly started: Promise<void> }
-  | { readonly kind: "running"; readonly since: Date }
-  | {
-    readonly kind: "stopping";
-    readonly since: Date;
-    readonly stopped: Promise<PublisherStopResult>;
-  };
 
 /**
  * Sends messages, each persistent, `mandatory`, and confirmed by the broker
@@ -82,8 +72,8 @@ type PublisherState =
 export class Publisher extends TypedEventTarget<PublisherEventMap> implements AsyncDisposable {
   #connection: Connection;
   #outbox: Outbox;
-  #state: PublisherState = { kind: "idle", since: new Date(), stopped: false };
-  #user: ConnectionUser = { role: "publish", stop: () => this.stop() };
+  #lifecycle = new Lifecycle<PublisherStopResult>();
+  #user: ConnectionUser = { role: "publish", stop: (options) => this.stop(options) };
   #idPrefix = `${crypto.randomUUID()}.`;
   #lastId = 0;
 
@@ -103,6 +93,7 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
       run: (what, code) => this.isolated(what, code),
       channelLost: (cause, unconfirmed) =>
         this.emitProblem("channellost", { cause, unconfirmed }, lossMessage("publisher", cause)),
+      gaveUp: (cause) => void this.#end(0, cause),
     });
   }
 
@@ -131,35 +122,19 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
    * @throws {ConnectionError} If the broker cannot be reached.
    */
   async start(): Promise<void> {
-    if (this.#state.kind === "stopping") await this.#state.stopped;
-    if (this.#state.kind === "starting") return await this.#state.started;
-    if (this.#state.kind === "running") return;
-    const started = Promise.withResolvers<void>();
-    this.#state = { kind: "starting", since: new Date(), started: started.promise };
-    started.resolve(this.#start());
-    await started.promise;
-  }
-
-  async #start(): Promise<void> {
     const core = coreOf(this.#connection);
-    core.addUser(this.#user);
-    try {
-      await this.#outbox.start(core.options.startTimeoutMs);
-      if (this.#state.kind === "starting") this.#state = { kind: "running", since: new Date() };
-    } catch (cause) {
-      // Where stop() interrupted it, that does the rest.
-      if (this.#state.kind !== "starting") throw cause;
-      core.removeUser(this.#user);
-      this.#state = { kind: "idle", since: new Date(), stopped: false };
-      this.#outbox.abandon((send) =>
-        new PublisherStoppedError(
-          `Cannot send message ${send.messageId}: the publisher could not be started: ` +
-            `${(cause as Error).message}`,
-          { ...send.message, messageId: send.messageId },
-          cause,
-        ), false);
-      throw cause;
-    }
+    await this.#lifecycle.start(async () => {
+      core.addUser(this.#user);
+      try {
+        await this.#outbox.start(core.options.startTimeoutMs);
+      } catch (cause) {
+        if (this.#lifecycle.state.kind === "starting") {
+          core.removeUser(this.#user);
+          this.#outbox.abandon("the publisher could not be started", false, cause as Error);
+        }
+        throw cause;
+      }
+    });
   }
 
   /**
@@ -232,9 +207,10 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
 
   /** Why nothing can be sent at the moment, if so. */
   #notRunning(): string | undefined {
-    switch (this.#state.kind) {
+    const { state } = this.#lifecycle;
+    switch (state.kind) {
       case "idle":
-        return this.#state.stopped
+        return state.stopped
           ? "the publisher was stopped: call start() again before sending"
           : "the publisher is not started: call start() before sending";
       case "stopping":
@@ -267,19 +243,25 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
   async stop(options: PublisherStopOptions = {}): Promise<PublisherStopResult> {
     knownOptions("stop options", options, ["timeoutMs"]);
     const timeoutMs = milliseconds("timeoutMs", options.timeoutMs, 0, 10_000);
-    if (this.#state.kind === "stopping") return await this.#state.stopped;
-    if (this.#state.kind === "idle") return { unsent: [], unknown: [] };
-    const stopped = Promise.withResolvers<PublisherStopResult>();
-    this.#state = { kind: "stopping", since: new Date(), stopped: stopped.promise };
-    stopped.resolve(this.#stop(timeoutMs));
-    return await stopped.promise;
+    return await this.#end(timeoutMs);
   }
 
-  async #stop(timeoutMs: number): Promise<PublisherStopResult> {
-    const result = await this.#outbox.stop(timeoutMs);
-    coreOf(this.#connection).removeUser(this.#user);
-    this.#state = { kind: "idle", since: new Date(), stopped: true };
-    return result;
+  /** @param cause Why, where nobody asked for it: then what is given up is rejected unhandled. */
+  async #end(timeoutMs: number, cause?: Error): Promise<PublisherStopResult> {
+    const end = async () => {
+      const result = await this.#outbox.stop(timeoutMs, cause);
+      coreOf(this.#connection).removeUser(this.#user);
+      return result;
+    };
+    return await this.#lifecycle.stop(end, { unsent: [], unknown: [] }, cause);
+  }
+
+  /**
+   * Resolves when the publisher has stopped: with `undefined` where that was asked for, with the
+   * cause where it gave up (`giveUpAfterMs`). Never rejects. Before the start it is pending.
+   */
+  get closed(): Promise<Error | undefined> {
+    return this.#lifecycle.closed;
   }
 
   /** The same as {@linkcode Publisher.stop}, for `await using`. */
@@ -293,7 +275,7 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
    * @returns The verdict.
    */
   health(): Health {
-    const { kind, since } = this.#state;
+    const { kind, since } = this.#lifecycle.state;
     if (kind === "running") return this.#outbox.health();
     return kind === "starting"
       ? { status: "recovering", reason: "starting", since }

@@ -1,7 +1,15 @@
 import type { Connection } from "./connection.ts";
 import { ConfigurationError } from "./errors.ts";
 import type { PublishError } from "./publish_errors.ts";
-import { integer, knownOptions, milliseconds, oneOf, optionalFunction, show } from "./validate.ts";
+import {
+  integer,
+  knownOptions,
+  milliseconds,
+  oneOf,
+  optionalFunction,
+  optionalMilliseconds,
+  show,
+} from "./validate.ts";
 
 /** Names a message that failed, for `onSendFailure`. */
 export interface FailedMessage {
@@ -59,6 +67,12 @@ export interface PublisherOptions {
    */
   onConnectionLoss?: "resend" | "reject";
   /**
+   * How long to go on without a channel to the broker after the start, in milliseconds, 1 to
+   * 2 147 483 647; then the publisher stops, what it has not sent rejects, and `closed` resolves with
+   * the cause. For programs that are restarted when they end. Default: for ever.
+   */
+  giveUpAfterMs?: number;
+  /**
    * Takes every failed send that has no `nackCallback`; its promise still rejects, but counts as
    * handled.
    */
@@ -72,6 +86,7 @@ export interface ResolvedPublisherOptions {
   readonly maxBufferedBytes: number;
   readonly sendTimeoutMs: number;
   readonly onConnectionLoss: "resend" | "reject";
+  readonly giveUpAfterMs: number | undefined;
   readonly onSendFailure: PublisherOptions["onSendFailure"];
 }
 
@@ -85,6 +100,7 @@ export function resolvePublisherOptions(options: PublisherOptions): ResolvedPubl
     "maxBufferedBytes",
     "sendTimeoutMs",
     "onConnectionLoss",
+    "giveUpAfterMs",
     "onSendFailure",
   ]);
   const kind = oneOf("kind", options.kind, ["sync", "async"], "async");
@@ -118,6 +134,7 @@ export function resolvePublisherOptions(options: PublisherOptions): ResolvedPubl
       ["resend", "reject"],
       "resend",
     ),
+    giveUpAfterMs: optionalMilliseconds("giveUpAfterMs", options.giveUpAfterMs, 1),
     onSendFailure: optionalFunction("onSendFailure", options.onSendFailure),
   };
 }

@@ -30,6 +30,24 @@ export function onOsSignal(signal: OsSignal, listener: () => void): (() => void)
   }
 }
 
+/** Sets the exit code that the program ends with. */
+export function setExitCode(code: number): void {
+  try {
+    globalThis.Deno.exitCode = code;
+  } catch {
+    // A platform on which programs have none.
+  }
+}
+
+/** Ends the program at once, where the platform lets it. */
+export function exit(code: number): void {
+  try {
+    globalThis.Deno.exit(code);
+  } catch {
+    // A platform that ends programs by itself.
+  }
+}
+
 /** Lets the program end although the timer still runs. */
 export function unrefTimer(id: ReturnType<typeof setTimeout>): void {
   try {

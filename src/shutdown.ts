@@ -1,5 +1,5 @@
 import { onOsSignal, type OsSignal } from "./runtime.ts";
-import { knownOptions, milliseconds, optionalSignal, show } from "./validate.ts";
+import { knownOptions, optionalMilliseconds, optionalSignal, show } from "./validate.ts";
 import { ConfigurationError } from "./errors.ts";
 
 /** What to wait for in {@linkcode waitForShutdown}. */
@@ -25,6 +25,19 @@ const ECHO_MS = 250;
 
 const OS_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK"] as const;
 
+/** Validates the option `osSignals`; without it, those of Ctrl-C and of a polite end. */
+export function checkOsSignals(osSignals: unknown): readonly OsSignal[] {
+  if (osSignals === undefined) return ["SIGINT", "SIGTERM"];
+  if (!Array.isArray(osSignals) || !osSignals.every((name) => OS_SIGNALS.includes(name))) {
+    const received = Array.isArray(osSignals) ? osSignals.map(show).join(", ") : show(osSignals);
+    throw new ConfigurationError(
+      `Cannot use option "osSignals": received ${received}: it must be an array of names out of ` +
+        OS_SIGNALS.map(show).join(", "),
+    );
+  }
+  return osSignals;
+}
+
 /**
  * Waits until the program is asked to end: by Ctrl-C (SIGINT), by SIGTERM, or by an `AbortSignal`.
  * While it waits, those signals do not end the program. Needs no permission, and does not throw on
@@ -49,17 +62,8 @@ const OS_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK"] as con
 export async function waitForShutdown(options: WaitForShutdownOptions = {}): Promise<boolean> {
   knownOptions("shutdown options", options, ["osSignals", "signal", "timeoutMs"]);
   const signal = optionalSignal("signal", options.signal);
-  const osSignals = options.osSignals ?? ["SIGINT", "SIGTERM"];
-  if (!Array.isArray(osSignals) || !osSignals.every((name) => OS_SIGNALS.includes(name))) {
-    const received = Array.isArray(osSignals) ? osSignals.map(show).join(", ") : show(osSignals);
-    throw new ConfigurationError(
-      `Cannot use option "osSignals": received ${received}: it must be an array of names out of ` +
-        OS_SIGNALS.map(show).join(", "),
-    );
-  }
-  const timeoutMs = options.timeoutMs === undefined
-    ? undefined
-    : milliseconds("timeoutMs", options.timeoutMs, 0, 0);
+  const osSignals = checkOsSignals(options.osSignals);
+  const timeoutMs = optionalMilliseconds("timeoutMs", options.timeoutMs, 0);
 
   const asked = Promise.withResolvers<boolean>();
   const stop = () => asked.resolve(true);

@@ -1,12 +1,13 @@
 import type { ResolvedConsumerOptions } from "./consumer_options.ts";
+import type { Health } from "./health.ts";
 import type { HeldDelivery } from "./held_delivery.ts";
 import type { Message } from "./message.ts";
 import { type Outcome, outcomeOfReturn, outcomeOfThrow } from "./message_status.ts";
 
 /** Whom a runner tells what it notices. */
 export interface TaskObserver {
-  /** The number of tasks that run on although their time is over has changed. */
-  overrunning(): void;
+  /** As many tasks as there are workers run on although their time is over; or one has ended. */
+  stuckOrNot(): void;
   /** A task failed without saying so itself. */
   failed(message: Message, error: Error, outcome: "retry" | "reject"): void;
 }
@@ -15,16 +16,18 @@ export interface TaskObserver {
 export class TaskRunner {
   #options: ResolvedConsumerOptions;
   #observer: TaskObserver;
+  /** How many tasks run on although their time is over. */
   #overruns = 0;
+  #stuck: Health | undefined;
 
   constructor(options: ResolvedConsumerOptions, observer: TaskObserver) {
     this.#options = options;
     this.#observer = observer;
   }
 
-  /** How many tasks run on although their time is over. */
-  get overruns(): number {
-    return this.#overruns;
+  /** Set while as many tasks as there are workers run on although their time is over. */
+  get stuck(): Health | undefined {
+    return this.#stuck;
   }
 
   /** Never rejects. */
@@ -76,7 +79,16 @@ export class TaskRunner {
 
   #count(change: 1 | -1): void {
     this.#overruns += change;
-    this.#observer.overrunning();
+    const full = this.#overruns >= this.#options.workers;
+    if (full === (this.#stuck !== undefined)) return;
+    this.#stuck = full
+      ? {
+        status: "down",
+        reason: `${this.#overruns} tasks run on although their time is over: see what they hang on`,
+        since: new Date(),
+      }
+      : undefined;
+    this.#observer.stuckOrNot();
   }
 }
 

@@ -70,6 +70,15 @@ export function wellFormed(name: string, value: string): string {
   return value;
 }
 
+/** A duration in milliseconds, or `undefined`. */
+export function optionalMilliseconds(
+  name: string,
+  value: unknown,
+  min: number,
+): number | undefined {
+  return value === undefined ? undefined : milliseconds(name, value, min, min);
+}
+
 /** A string whose UTF-8 form has at most `maxBytes` bytes. */
 export function text(name: string, value: unknown, maxBytes = 255): string {
   if (typeof value !== "string") refuse(name, value, "a string");

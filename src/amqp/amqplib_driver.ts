@@ -1,5 +1,6 @@
 /** The driver on top of `npm:amqplib`. Its sibling files and this one alone import that package. */
 
+import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import amqplib from "amqplib";
 import type { ChannelModel, Options, SocketOptions } from "amqplib";
@@ -179,6 +180,15 @@ class AmqplibConnection implements DriverConnection {
       // Frozen or already gone: there is nobody left to be polite to.
     }
     this.destroy();
+  }
+
+  async updateSecret(secret: string): Promise<void> {
+    try {
+      const update = this.#model.updateSecret(Buffer.from(secret), "the password was renewed");
+      await within(update, this.#callTimeoutMs, "renew the password");
+    } catch (error) {
+      throw connectionLost(error);
+    }
   }
 
   /** Lets the answer to the broker's own close go out, and the broker hang up. */

@@ -40,6 +40,8 @@ export interface DriverConnection {
   openChannel(events: ChannelEvents, options: { confirms: boolean }): Promise<DriverChannel>;
   /** Closes politely, and destroys the socket where that takes longer than `timeoutMs`. */
   close(timeoutMs: number): Promise<void>;
+  /** Gives the broker a new password before the old one expires (`connection.update-secret`). */
+  updateSecret(secret: string): Promise<void>;
   /** Destroys the socket at once. */
   destroy(): void;
   /** Whether the open connection keeps the program alive. Returns whether that could be changed. */

@@ -23,6 +23,8 @@ export interface Script {
   connect?(target: ConnectTarget, attempt: number): unknown;
   /** Before channel number `count` (from 1, over all connections) opens. */
   openChannel?(connection: ScriptedConnection, count: number): unknown;
+  /** A connection is given a new password. */
+  updateSecret?(connection: ScriptedConnection, secret: string): unknown;
   /** A connection is asked to close. */
   closeConnection?(connection: ScriptedConnection): unknown;
   /** A message is written; what this throws is thrown at the writer. */
@@ -91,6 +93,8 @@ export class ScriptedConnection implements DriverConnection {
   state: "opening" | "refused" | "open" | "lost" | "closed" | "destroyed" = "opening";
   /** Stands for the socket, which keeps the program alive. */
   #socket: ReturnType<typeof setInterval> | undefined;
+  /** The passwords that it was given after it had opened. */
+  readonly secrets: string[] = [];
 
   constructor(driver: ScriptedDriver, target: ConnectTarget, events: ConnectionEvents) {
     this.driver = driver;
@@ -132,6 +136,11 @@ export class ScriptedConnection implements DriverConnection {
   open(): void {
     this.state = "open";
     this.keepAlive(true);
+  }
+
+  async updateSecret(secret: string): Promise<void> {
+    await this.driver.script.updateSecret?.(this, secret);
+    this.secrets.push(secret);
   }
 
   keepAlive(alive: boolean): boolean {
