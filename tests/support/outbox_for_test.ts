@@ -15,6 +15,8 @@ export interface OutboxForTest extends AsyncDisposable {
   readonly thrown: unknown[];
   /** What the outbox told of lost channels. */
   readonly lost: (readonly [message: string, unconfirmed: number])[];
+  /** What the outbox told of giving up. */
+  readonly gaveUp: string[];
   /** The channel that is open; waits until it is another than `before`. */
   channel(before?: ScriptedChannel): Promise<ScriptedChannel>;
   /** Sends a message with this body, by default to the queue "work". */
@@ -38,6 +40,7 @@ export function outboxForTest(
   const link = new ScriptedLink(script);
   const thrown: unknown[] = [];
   const lost: (readonly [string, number])[] = [];
+  const gaveUp: string[] = [];
   const outbox = new Outbox(link, link.options.reconnect, resolvePublisherOptions(options), {
     run: (_what, code) => {
       try {
@@ -47,6 +50,7 @@ export function outboxForTest(
       }
     },
     channelLost: (cause, unconfirmed) => lost.push([cause.message, unconfirmed]),
+    gaveUp: (cause) => gaveUp.push(cause.message),
   });
   let lastId = 0;
   return {
@@ -54,6 +58,7 @@ export function outboxForTest(
     link,
     thrown,
     lost,
+    gaveUp,
     start: () => outbox.start(1_000),
     channel: async (before) =>
       await eventually("a channel is open", () => {
