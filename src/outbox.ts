@@ -35,7 +35,7 @@ export interface OutboxHost {
   run(what: string, code: () => unknown): void;
   channelLost(cause: Error, unconfirmed: number): void;
   /** There has been no channel for `giveUpAfterMs`. */
-  gaveUp(cause: Error): void;
+  gaveUp?(cause: Error): void;
 }
 
 interface OpenSend extends Send, PromiseWithResolvers<void> {
@@ -79,7 +79,7 @@ export class Outbox {
       lost: (_channel, cause) => this.#lost(cause),
       failed: (cause) => this.#host.channelLost(cause, this.#window.size),
       giveUpAfterMs: options.giveUpAfterMs,
-      gaveUp: (cause) => this.#host.gaveUp(cause),
+      gaveUp: (cause) => this.#host.gaveUp?.(cause),
     });
   }
 
