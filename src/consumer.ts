@@ -294,6 +294,11 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     if (held.release()) this.#released++;
   }
 
+  /** Gives back what has not begun: after a cancel, or the broker would deliver it here again. */
+  #releaseWaiting(): void {
+    for (const held of this.#pool.withdraw()) this.#release(held);
+  }
+
   /** While too many tasks overrun their time, the broker is asked for no more messages. */
   #pauseOrResume(): void {
     if (this.#lifecycle.state.kind !== "running") return;
@@ -301,9 +306,9 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     const { stuck } = this.#runner;
     if (stuck !== undefined) {
       log.error(`${stuck.reason}: queue "${this.queueName}" is not consumed meanwhile`);
-      for (const held of this.#pool.withdraw()) this.#release(held);
       // Where the channel is lost meanwhile, its successor is not set to consume either.
       this.#session.channel?.cancel().catch(() => {});
+      this.#releaseWaiting();
     } else {
       this.#consume(this.#session.channel);
     }
@@ -324,10 +329,9 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     const subscription = this.#session.channel;
     const settledBefore = subscription?.settled ?? 0;
     this.#released = 0;
-    // Before anything goes back, or the broker would deliver it here again. What arrives until it has
-    // answered is released as it comes.
+    // What arrives until the broker has answered is released as it comes.
     const cancelled = subscription?.cancel().catch(() => {});
-    for (const held of this.#pool.withdraw()) this.#release(held);
+    this.#releaseWaiting();
     for (const held of subscription?.held ?? []) held.retryNow();
     const work = Promise.all([cancelled, this.#pool.idle(), subscription?.whenEmpty()]);
     await Promise.race([work, timeUp.promise]);

@@ -30,6 +30,7 @@ Deno.test("resolveConnectionOptions fills in the defaults", () => {
   const { log: _, ...resolved } = resolve();
   assertEquals(resolved, {
     endpoints: [DEFAULT],
+    credentials: undefined,
     heartbeatSeconds: 10,
     connectTimeoutMs: 10_000,
     startTimeoutMs: 15_000,
