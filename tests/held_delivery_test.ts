@@ -1,0 +1,80 @@
+import { assert, assertEquals } from "@std/assert";
+import type { Settlement } from "../src/amqp/driver.ts";
+import { HeldDelivery } from "../src/held_delivery.ts";
+import { eventually } from "./support/eventually.ts";
+import { deliveryForTest } from "./support/scripted_driver.ts";
+
+/** A delivery that is held, and how it was settled. */
+function held(retryDelayMs = 0) {
+  const settled: Settlement[] = [];
+  const delivery = new HeldDelivery(deliveryForTest(), {
+    settle: (_held, how) => {
+      settled.push(how);
+      return true;
+    },
+    retryDelay: () => retryDelayMs,
+  });
+  return { delivery, message: delivery.message, settled };
+}
+
+Deno.test("HeldDelivery is settled once, by whoever comes first", () => {
+  const ways = [
+    ["ack", "ack"],
+    ["reject", "reject"],
+    ["rejectRetry", "requeue"],
+  ] as const;
+  for (const [way, how] of ways) {
+    const { message, settled, delivery } = held();
+    // Detached, and with arguments that mean nothing.
+    const settle = message[way] as (...args: unknown[]) => boolean;
+    assertEquals(settle(new Error("ignored"), 1), true);
+    assertEquals([message.ack(), message.reject(), message.rejectRetry()], [false, false, false]);
+    assertEquals([delivery.release(), delivery.open], [false, false]);
+    assertEquals(settled, [how]);
+  }
+});
+
+Deno.test("HeldDelivery.rejectRetry waits for the delay, and nothing else settles it meanwhile", async () => {
+  const { delivery, message, settled } = held(30);
+  assertEquals(message.rejectRetry(), true);
+  assertEquals([message.ack(), message.rejectRetry(), delivery.open], [false, false, false]);
+  assertEquals(settled, []);
+  await eventually("it is requeued", () => settled.length > 0);
+  assertEquals(settled, ["requeue"]);
+});
+
+Deno.test("HeldDelivery.retryNow ends the delay, and does nothing without one", () => {
+  const { delivery, message, settled } = held(60_000);
+  delivery.retryNow();
+  assertEquals(settled, []);
+  message.rejectRetry();
+  delivery.retryNow();
+  delivery.retryNow();
+  assertEquals(settled, ["requeue"]);
+});
+
+Deno.test("HeldDelivery that is lost settles nothing and aborts its signal", () => {
+  const reason = new Error("the channel was lost");
+  const { delivery, message, settled } = held(60_000);
+  const { signal } = message;
+  message.rejectRetry();
+  delivery.lose(reason);
+  delivery.retryNow();
+  assertEquals([message.ack(), delivery.lost, settled], [false, true, []]);
+  assert(signal.aborted && signal.reason === reason);
+});
+
+Deno.test("HeldDelivery aborts a signal that is asked for only later, with the first reason", () => {
+  const { delivery, message } = held();
+  delivery.abort(new Error("first"));
+  delivery.abort(new Error("second"));
+  assertEquals(message.signal.reason.message, "first");
+  assert(message.signal === message.signal);
+});
+
+Deno.test("HeldDelivery that is settled does not abort when its channel is lost", () => {
+  const { delivery, message } = held();
+  message.ack();
+  delivery.lose(new Error("lost"));
+  assertEquals([message.signal.aborted, delivery.lost], [false, false]);
+});

@@ -1,0 +1,212 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { DriverConnection } from "../src/amqp/driver.ts";
+import { type ConsumerOptions, resolveConsumerOptions } from "../src/consumer_options.ts";
+import { ConnectionError, ExchangeNotFoundError, QueueNotFoundError } from "../src/errors.ts";
+import type { HeldDelivery } from "../src/held_delivery.ts";
+import { MessageStatus } from "../src/message_status.ts";
+import { RetryPolicy } from "../src/retry_policy.ts";
+import { Subscription, type SubscriptionHost, type TemporaryQueue } from "../src/subscription.ts";
+import { frozen, type Script, ScriptedLink } from "./support/scripted_driver.ts";
+
+const never = new AbortController().signal;
+
+async function subscriptionForTest(options: Partial<ConsumerOptions> = {}, script: Script = {}) {
+  const link = new ScriptedLink(script);
+  const connection = await link.whenOpen(never, true);
+  const delivered: HeldDelivery[] = [];
+  const closed: Error[] = [];
+  const host: { -readonly [Name in keyof SubscriptionHost]: SubscriptionHost[Name] } = {
+    options: resolveConsumerOptions({
+      queueName: "work",
+      taskFunction: () => MessageStatus.SUCCESS,
+      prefetch: 3,
+      ...options,
+    }),
+    retries: new RetryPolicy(0),
+    taking: true,
+    draining: false,
+    delivered: (held: HeldDelivery) => void delivered.push(held),
+  };
+  return {
+    host,
+    link,
+    connection,
+    delivered,
+    closed,
+    open: (previous?: TemporaryQueue, on: DriverConnection = connection) =>
+      Subscription.open(host, on, previous, (cause) => closed.push(cause)),
+    get channel() {
+      return link.driver.channel;
+    },
+    async [Symbol.asyncDispose]() {
+      await link.close(0);
+    },
+  };
+}
+
+Deno.test("Subscription sets up prefetch, bindings and consumer, in this order", async () => {
+  await using made = await subscriptionForTest({ exchange: "color", bindingKeys: ["a", "b"] });
+  const subscription = await made.open();
+  assertEquals(made.channel.calls, [
+    "prefetch 3",
+    "bind work color a",
+    "bind work color b",
+    "consume work",
+  ]);
+  assertEquals([subscription.queueName, subscription.temporaryQueue], ["work", undefined]);
+});
+
+Deno.test("Subscription declares a temporary queue as classic, and deletes it when it closes", async () => {
+  await using made = await subscriptionForTest({
+    queueName: "",
+    exchange: "logs",
+    queueArguments: { "x-expires": 60_000 },
+  });
+  const subscription = await made.open();
+  assertEquals(subscription.queueName, "temporary-1");
+  await subscription.close();
+  assertEquals(made.channel.calls, [
+    "prefetch 3",
+    `declare {"x-expires":60000,"x-queue-type":"classic"}`,
+    "bind temporary-1 logs ",
+    "consume temporary-1",
+    "delete temporary-1",
+    "close",
+  ]);
+});
+
+Deno.test("Subscription keeps its temporary queue on the same connection, not on another", async () => {
+  await using made = await subscriptionForTest({ queueName: "" });
+  const first = await made.open();
+  made.channel.lose(new ConnectionError("lost"));
+  const second = await made.open(first.temporaryQueue);
+  assertEquals(second.queueName, "temporary-1");
+  assertEquals(made.channel.calls, ["prefetch 3", "check temporary-1", "consume temporary-1"]);
+  made.link.driver.connection.lose();
+  const connection = await made.link.whenOpen(never, true);
+  assertEquals((await made.open(second.temporaryQueue, connection)).queueName, "temporary-3");
+});
+
+Deno.test("Subscription closes its channel where any step of its set-up fails", async () => {
+  for (const step of ["prefetch 3", "bind work color a", "consume work"]) {
+    const error = new ExchangeNotFoundError(step);
+    await using made = await subscriptionForTest({ exchange: "color", bindingKeys: ["a"] }, {
+      call: (_channel, what) => {
+        if (what === step) throw error;
+      },
+    });
+    assert(await assertRejects(() => made.open()) === error);
+    assertEquals([made.channel.open, made.channel.calls.at(-1)], [false, "close"]);
+  }
+});
+
+Deno.test("Subscription fails where its channel is lost in any step of its set-up", async () => {
+  for (const step of ["prefetch 3", "bind work color a", "consume work"]) {
+    await using made = await subscriptionForTest({ exchange: "color", bindingKeys: ["a"] }, {
+      call: (channel, what) => {
+        if (what === step) channel.lose(new QueueNotFoundError("lost in set-up"));
+      },
+    });
+    await assertRejects(() => made.open());
+    assertEquals(made.closed.map(({ message }) => message), ["lost in set-up"]);
+  }
+});
+
+Deno.test("Subscription hands over what arrives before its set-up is done", async () => {
+  await using made = await subscriptionForTest({}, {
+    call: (channel, what) => what === "consume work" && channel.deliver(),
+  });
+  const subscription = await made.open();
+  assertEquals([made.delivered.length, subscription.outstanding], [1, 1]);
+});
+
+Deno.test("Subscription settles each delivery by its own tag, and counts what was worked on", async () => {
+  await using made = await subscriptionForTest();
+  const subscription = await made.open();
+  for (let count = 0; count < 4; count++) made.channel.deliver();
+  const [first, second, third, fourth] = made.delivered;
+  assertEquals(
+    [fourth.message.ack(), second.message.reject(), third.release(), first.message.rejectRetry()],
+    [true, true, true, true],
+  );
+  assertEquals(made.channel.settled, [[4, "ack"], [2, "reject"], [3, "release"], [1, "requeue"]]);
+  assertEquals([subscription.settled, subscription.outstanding], [3, 0]);
+  await subscription.whenEmpty();
+});
+
+Deno.test("Subscription that is lost settles nothing, on its own channel or another (failure mode 36)", async () => {
+  await using made = await subscriptionForTest();
+  const first = await made.open();
+  const firstChannel = made.channel;
+  made.channel.deliver();
+  const [held] = made.delivered;
+  const { signal } = held.message;
+  const empty = first.whenEmpty();
+  firstChannel.lose(new ConnectionError("lost"));
+  await empty;
+  const second = await made.open();
+  made.channel.deliver();
+  assertEquals([held.message.ack(), held.message.rejectRetry(), held.lost], [false, false, true]);
+  assertEquals([firstChannel.settled, made.channel.settled], [[], []]);
+  assertEquals([first.outstanding, second.outstanding], [0, 1]);
+  assert(signal.aborted);
+  assertEquals(made.closed.length, 1);
+});
+
+Deno.test("Subscription answers a cancel of the broker on a fresh channel", async () => {
+  await using made = await subscriptionForTest();
+  await made.open();
+  made.channel.deliver();
+  made.channel.events.cancelled();
+  assertEquals(made.closed.length, 1);
+  assert(made.closed[0].message.includes(`queue "work"`));
+  assertEquals([made.delivered[0].lost, made.channel.calls.at(-1)], [true, "close"]);
+});
+
+Deno.test("Subscription cancels and consumes again, each but once", async () => {
+  await using made = await subscriptionForTest();
+  const subscription = await made.open();
+  await subscription.consume();
+  await subscription.cancel();
+  await subscription.cancel();
+  await subscription.consume();
+  assertEquals(made.channel.calls.slice(1), ["consume work", "cancel", "consume work"]);
+});
+
+Deno.test("Subscription does not consume where no messages are to be taken", async () => {
+  await using made = await subscriptionForTest();
+  made.host.taking = false;
+  await made.open();
+  assertEquals(made.channel.calls, ["prefetch 3"]);
+});
+
+Deno.test("Subscription.abandon gives up what is held, and leaves the channel to be closed", async () => {
+  await using made = await subscriptionForTest();
+  const subscription = await made.open();
+  made.channel.deliver();
+  subscription.abandon(new Error("stopped"));
+  assertEquals([made.delivered[0].message.ack(), subscription.outstanding], [false, 0]);
+  await subscription.close();
+  assertEquals(made.channel.open, false);
+});
+
+Deno.test("Subscription.close closes its channel although its queue cannot be deleted", async () => {
+  await using made = await subscriptionForTest({ queueName: "" }, {
+    call: (_channel, what) => {
+      if (what.startsWith("delete")) throw new ConnectionError("not answered");
+    },
+  });
+  const subscription = await made.open();
+  await assertRejects(() => subscription.close(), ConnectionError, "not answered");
+  assertEquals(made.channel.open, false);
+});
+
+Deno.test("Subscription settles at once what is retried while its consumer stops", async () => {
+  await using made = await subscriptionForTest({}, { closeConnection: frozen });
+  made.host.retries = new RetryPolicy(60_000);
+  await made.open();
+  made.host.draining = true;
+  made.channel.deliver();
+  made.delivered[0].message.rejectRetry();
+  assertEquals(made.channel.settled, [[1, "requeue"]]);
+});

@@ -1,0 +1,81 @@
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { resolveConsumerOptions, type TaskFunction } from "../src/consumer_options.ts";
+import { HeldDelivery } from "../src/held_delivery.ts";
+import { MessageStatus } from "../src/message_status.ts";
+import { TaskRunner } from "../src/task_runner.ts";
+import { eventually } from "./support/eventually.ts";
+import { deliveryForTest } from "./support/scripted_driver.ts";
+
+function runnerForTest(
+  taskFunction: TaskFunction,
+  times: { taskTimeoutMs?: number; taskGraceMs?: number } = {},
+) {
+  const failures: (readonly [message: string, outcome: string])[] = [];
+  const overruns: number[] = [];
+  const options = resolveConsumerOptions({ queueName: "work", taskFunction, ...times });
+  const runner: TaskRunner = new TaskRunner(options, {
+    overrunning: () => void overruns.push(runner.overruns),
+    failed: (_message, error, outcome) => void failures.push([error.message, outcome]),
+  });
+  const run = () =>
+    runner.run(new HeldDelivery(deliveryForTest(), { settle: () => true, retryDelay: () => 0 }));
+  return { runner, run, failures, overruns };
+}
+
+Deno.test("TaskRunner makes an outcome of what a task returns, at once or later", async () => {
+  for (const task of [() => MessageStatus.SUCCESS, async () => await MessageStatus.SUCCESS]) {
+    const { run, failures } = runnerForTest(task);
+    assertEquals([await run(), failures], [{ kind: "ack" }, []]);
+  }
+});
+
+Deno.test("TaskRunner makes a retry of what a task throws, at once or later (failure mode 46)", async () => {
+  const tasks: TaskFunction[] = [
+    () => {
+      throw new Error("broken");
+    },
+    () => Promise.reject(new Error("broken")),
+  ];
+  for (const task of tasks) {
+    const { run, failures } = runnerForTest(task);
+    assertEquals((await run()).kind, "retry");
+    assertEquals(failures, [["broken", "retry"]]);
+  }
+});
+
+Deno.test("TaskRunner says nothing of a task that fails by its own word", async () => {
+  const { run, failures } = runnerForTest(() => MessageStatus.FAIL_RETRY_LATER);
+  assertEquals([await run(), failures], [{ kind: "retry" }, []]);
+});
+
+Deno.test("TaskRunner aborts the signal of a task that takes too long, and takes its word", async () => {
+  const { run, overruns } = runnerForTest(
+    ({ signal }) =>
+      new Promise((resolve) =>
+        signal.addEventListener("abort", () => resolve(MessageStatus.FAIL_DO_NOT_RETRY))
+      ),
+    { taskTimeoutMs: 10 },
+  );
+  assertEquals([(await run()).kind, overruns], ["reject", []]);
+});
+
+Deno.test("TaskRunner gives up a task that does not heed its signal, until it ends", async () => {
+  const gate = Promise.withResolvers<MessageStatus>();
+  const { run, runner, overruns } = runnerForTest(() => gate.promise, {
+    taskTimeoutMs: 10,
+    taskGraceMs: 10,
+  });
+  const outcome = await run();
+  assert(outcome.kind === "retry");
+  assertInstanceOf(outcome.failure, DOMException);
+  assertEquals([runner.overruns, overruns], [1, [1]]);
+  gate.resolve(MessageStatus.SUCCESS);
+  await eventually("it ends", () => runner.overruns === 0);
+  assertEquals(overruns, [1, 0]);
+});
+
+Deno.test("TaskRunner leaves no timer behind, and no overrun, where a task is in time", async () => {
+  const { run, overruns } = runnerForTest(() => MessageStatus.SUCCESS, { taskTimeoutMs: 60_000 });
+  for (let round = 0; round < 3; round++) assertEquals(await run(), { kind: "ack" });
+  assertEquals(overruns, []);
+});
