@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Consumer, MessageStatus } from "../../mod.ts";
 import { connectionForTest, notOurs, openAtBroker } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
+import { startProxy } from "../support/proxy.ts";
 import { heldTask, notingTask } from "../support/tasks.ts";
 import { topology } from "../support/topology.ts";
 
@@ -231,4 +232,26 @@ Deno.test("Consumer is stopped by await using", async () => {
   }
   assertEquals((await made.channel.checkQueue(queue)).consumerCount, 0);
   assertEquals(await made.count(queue), 0);
+});
+
+Deno.test("Consumer.stop returns while the connection is lost, by its deadline where a task goes on", async () => {
+  await using made = await topology();
+  await using proxy = startProxy();
+  const queue = await made.queue();
+  await made.fill(queue, ["one"]);
+  const { hostname, port } = proxy;
+  await using connection = connectionForTest({ hostname, port });
+  const task = heldTask();
+  const consumer = new Consumer({ connection, queueName: queue, taskFunction: task });
+  await consumer.start();
+  const [{ signal }] = await task.waitFor(1);
+  proxy.refuse();
+  proxy.cut();
+  await eventually("the loss is noticed", () => signal.aborted);
+  assertEquals(consumer.health().status, "recovering");
+  const { completed, released } = await consumer.stop({ timeoutMs: 50 });
+  assertEquals([completed, released], [0, 0]);
+  assertEquals(consumer.health().reason, "stopped");
+  assertEquals((await made.take(queue)).content.toString(), "one");
+  task.endAll();
 });
