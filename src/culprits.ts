@@ -16,7 +16,11 @@ export function findCulprits<S extends Send>(
 ): S[] {
   if (!(cause instanceof ChannelError)) return [];
   if (cause.exchange !== undefined) {
-    return [...open].filter((send) => send.message.exchange === cause.exchange);
+    const toExchange = [...open].filter((send) => send.message.exchange === cause.exchange);
+    // A user may be allowed some routing keys of a topic exchange and not others.
+    const topic = /access to topic '(.*)' in exchange '/.exec(cause.message)?.[1];
+    if (topic === undefined) return toExchange;
+    return toExchange.filter((send) => send.message.routingKey === topic);
   }
   const limit = /message size \d+ is larger than \D*(\d+)/.exec(cause.message)?.[1];
   if (limit !== undefined) {

@@ -1,7 +1,12 @@
 import { assertEquals } from "@std/assert";
 import type { Send } from "../src/confirm_window.ts";
 import { findCulprits } from "../src/culprits.ts";
-import { ChannelError, ConnectionError, ExchangeNotFoundError } from "../src/errors.ts";
+import {
+  AccessRefusedError,
+  ChannelError,
+  ConnectionError,
+  ExchangeNotFoundError,
+} from "../src/errors.ts";
 
 function send(sequence: number, exchange: string, size = 1): Send {
   const body = new Uint8Array(size);
@@ -31,6 +36,16 @@ const inFlight = open.slice(0, 2);
 Deno.test("findCulprits names all open sends to the exchange that the broker spoke of", () => {
   const cause = new ExchangeNotFoundError("no exchange", { exchange: "a" });
   assertEquals(numbers(findCulprits(cause, inFlight, open)), [1, 3]);
+});
+
+Deno.test("findCulprits names only the sends with the routing key that the user may not use", () => {
+  const cause = new AccessRefusedError(
+    "access to topic 'secret' in exchange 'a' in vhost '/' refused for user 'guest'",
+    { exchange: "a" },
+  );
+  const [first, , third] = open;
+  const refused = { ...third, message: { ...third.message, routingKey: "secret" } };
+  assertEquals(numbers(findCulprits(cause, inFlight, [first, refused])), [3]);
 });
 
 Deno.test("findCulprits names the sends over the size that the broker spoke of", () => {
