@@ -2,7 +2,7 @@ import { Consumer } from "./consumer.ts";
 import { ConfigurationError } from "./errors.ts";
 import { Publisher } from "./publisher.ts";
 import { exit, onOsSignal, setExitCode } from "./runtime.ts";
-import { checkOsSignals, type WaitForShutdownOptions } from "./shutdown.ts";
+import { checkOsSignals, ECHO_MS, type WaitForShutdownOptions } from "./shutdown.ts";
 import { knownOptions, milliseconds, optionalSignal, show } from "./validate.ts";
 
 /** What {@linkcode run} runs, and how it ends. */
@@ -82,7 +82,13 @@ export async function run(options: RunOptions): Promise<RunResult> {
   }
   const asked = Promise.withResolvers<undefined>();
   let asks = 0;
-  const ask = () => ++asks === 1 ? asked.resolve(undefined) : exit(1);
+  let askedAt = 0;
+  const ask = () => {
+    if (++asks === 1) {
+      askedAt = performance.now();
+      asked.resolve(undefined);
+    } else if (performance.now() - askedAt > ECHO_MS) exit(1);
+  };
   const removers = osSignals.map((name) => onOsSignal(name, ask));
   // Not a second one: the signal of a program is often aborted by a signal of the system.
   const abort = () => {

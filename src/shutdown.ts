@@ -21,7 +21,7 @@ export interface WaitForShutdownOptions {
  * A signal may come twice: Ctrl-C reaches a program that `deno task` runs from the terminal and from
  * the task. If nobody listened any more, the second would end the program before it has shut down.
  */
-const ECHO_MS = 250;
+export const ECHO_MS = 250;
 
 const OS_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK"] as const;
 
