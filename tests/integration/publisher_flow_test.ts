@@ -99,7 +99,11 @@ Deno.test("Publisher.flush waits for what was sent before it, and counts", async
   const missing = made.unused();
   await using wiretap = startWiretap();
   await using connection = connectionForTest(wiretap.address);
-  const publisher = new Publisher({ connection, onSendFailure: () => {}, maxInFlight: 8 });
+  const publisher = new Publisher({
+    connection,
+    onSendFailure: () => {},
+    maxBufferedMessages: 5,
+  });
   assertEquals(await publisher.flush(), { confirmed: 0, failed: 0 });
   await publisher.start();
   assertEquals(await publisher.flush(), { confirmed: 0, failed: 0 });
@@ -112,6 +116,10 @@ Deno.test("Publisher.flush waits for what was sent before it, and counts", async
     flushed = true;
     return counts;
   });
+  // Refused at once, so that their outcome is known before that of the earlier ones.
+  for (let count = 0; count < 5; count++) {
+    void publisher.sendMessageToQueue({ queueName: queue, body: "one too many" });
+  }
   await made.waitForCount(queue, 3);
   assertEquals(flushed, false);
   wiretap.release();
@@ -120,7 +128,7 @@ Deno.test("Publisher.flush waits for what was sent before it, and counts", async
   void publisher.sendMessageToQueue({ queueName: missing, body: "" });
   await publisher.sendMessageToQueue({ queueName: queue, body: "" });
   const counts = await Promise.all([publisher.flush(), publisher.flush()]);
-  assertEquals(counts, [{ confirmed: 4, failed: 3 }, { confirmed: 4, failed: 3 }]);
+  assertEquals(counts, [{ confirmed: 4, failed: 8 }, { confirmed: 4, failed: 8 }]);
 });
 
 Deno.test("Publisher.flush does not wait for what is sent after it", async () => {
