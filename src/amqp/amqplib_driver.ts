@@ -3,7 +3,7 @@
 import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import amqplib from "amqplib";
-import type { ChannelModel, Options, SocketOptions } from "amqplib";
+import type { Channel, ChannelModel, Options, SocketOptions } from "amqplib";
 import { ConnectionError } from "../errors.ts";
 import { platformName, unrefTimer } from "../runtime.ts";
 import type { TlsOptions } from "../tls_options.ts";
@@ -148,10 +148,9 @@ class AmqplibConnection implements DriverConnection {
   }
 
   async openChannel(events: ChannelEvents, options: { confirms: boolean }): Promise<DriverChannel> {
+    let opening: Promise<Channel> | undefined;
     try {
-      const opening = options.confirms
-        ? this.#model.createConfirmChannel()
-        : this.#model.createChannel();
+      opening = options.confirms ? this.#model.createConfirmChannel() : this.#model.createChannel();
       const channel = await within(opening, this.#callTimeoutMs, "open a channel");
       // Lost in the moment in which the channel opened, before anybody could listen to it.
       if (this.#closed) throw connectionLost(this.#cause);
@@ -159,6 +158,7 @@ class AmqplibConnection implements DriverConnection {
     } catch (error) {
       // Closed in the moment in which it opened, before anybody could listen to it.
       if (error instanceof amqplib.IllegalOperationError) this.#end(error);
+      opening?.then(closeLate, () => {});
       throw channelError(error);
     }
   }
@@ -210,4 +210,10 @@ class AmqplibConnection implements DriverConnection {
     for (const holder of holders) holder![verb]!();
     return true;
   }
+}
+
+/** Closes a channel that opened after it was given up. */
+function closeLate(channel: Channel): void {
+  channel.on("error", () => {}); // Without a listener it would take its whole connection with it.
+  void channel.close().catch(() => {}); // It may be gone already.
 }

@@ -21,6 +21,7 @@ import {
   AmqpServer,
   type Answer,
   byte,
+  type Call,
   closing,
   delivery,
   frame,
@@ -258,6 +259,21 @@ Deno.test("pitfall 6: openChannel that is never answered fails by its deadline",
   const opening = made.connection.openChannel(channelEvents(), { confirms: true });
   const error = await deadline(assertRejects(() => opening, ConnectionError), 5_000);
   assertEquals(error.code, "BROKER_TIMEOUT");
+});
+
+Deno.test("pitfall 6: a channel that opens after it was given up is closed", async () => {
+  const opening = Promise.withResolvers<Call>();
+  await using made = await connectionForTest((_client, call) => {
+    if (call.name === "channel.open") opening.resolve(call);
+    return call.name === "channel.open";
+  }, { timeoutMs: 100 });
+  await assertRejects(
+    () => made.connection.openChannel(channelEvents(), { confirms: false }),
+    ConnectionError,
+    "did not answer",
+  );
+  made.client.behave(await opening.promise);
+  await eventually("it is closed", () => made.client.calls.includes("channel.close"));
 });
 
 Deno.test("pitfall 7: a message of a channel that is closed settles nothing on another", async () => {
