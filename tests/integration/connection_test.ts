@@ -4,6 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Connection, Consumer, MessageStatus, Publisher } from "../../mod.ts";
 import { connectionForTest, evaluate, notOurs, openAtBroker } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
+import { startProxy } from "../support/proxy.ts";
 import { topology } from "../support/topology.ts";
 import { brokerUser } from "../support/users.ts";
 import { onlyVariables } from "../support/variables.ts";
@@ -107,18 +108,14 @@ Deno.test({
   },
 });
 
-Deno.test({
-  name: "Connection closes by itself when its last user has been gone for a while",
-  ignore: notOurs,
-  fn: async () => {
-    const connectionName = uniqueName();
-    const connection = connectionForTest({ connectionName });
-    const publisher = new Publisher({ connection });
-    await publisher.start();
-    await publisher.stop();
-    assertEquals((await openAtBroker(connectionName)).connections.length, 1);
-    await untilClosed(connectionName);
-  },
+Deno.test("Connection closes by itself when its last user has been gone for a while", async () => {
+  await using proxy = startProxy();
+  const connection = connectionForTest({ hostname: proxy.hostname, port: proxy.port });
+  const publisher = new Publisher({ connection });
+  await publisher.start();
+  await publisher.stop();
+  assertEquals(proxy.open, 1);
+  await eventually("it is closed", () => proxy.open === 0);
 });
 
 Deno.test({
