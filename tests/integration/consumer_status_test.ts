@@ -219,3 +219,32 @@ Deno.test("Consumer leaves to the task what becomes of a body it catches the dec
   await consumer.stop();
   assertEquals(await made.count(queue), 0);
 });
+
+Deno.test("Consumer goes on when a listener of its events throws or rejects", async () => {
+  await using made = await topology();
+  const queue = await made.queue();
+  await made.fill(queue, ["message"]);
+  await using connection = connectionForTest();
+  const errors: string[] = [];
+  let attempts = 0;
+  const consumer = new Consumer({
+    connection,
+    queueName: queue,
+    retryDelayMs: 20,
+    taskFunction: () => {
+      if (++attempts === 1) throw new Error("the task");
+      return MessageStatus.SUCCESS;
+    },
+  });
+  consumer.addEventListener("taskfailed", () => {
+    throw new Error("the listener");
+  });
+  consumer.addEventListener("taskfailed", () => Promise.reject(new Error("the other")));
+  consumer.addEventListener("error", ({ detail }) => errors.push(detail.message));
+  await consumer.start();
+  await eventually("the task has succeeded", () => attempts === 2);
+  assertEquals(errors, [
+    'the "taskfailed" listener threw',
+    'the "taskfailed" listener rejected',
+  ]);
+});
