@@ -163,6 +163,18 @@ Deno.test("Subscription answers a cancel of the broker on a fresh channel", asyn
   assertEquals([made.delivered[0].lost, made.channel.calls.at(-1)], [true, "close"]);
 });
 
+Deno.test("Subscription that was cancelled by the broker writes nothing more on its channel", async () => {
+  await using made = await subscriptionForTest({}, {
+    call: (_channel, what) => what === "close" ? frozen() : undefined,
+  });
+  const subscription = await made.open();
+  made.channel.events.cancelled();
+  made.channel.deliver();
+  assertEquals(made.delivered[0].message.ack(), false);
+  await subscription.cancel();
+  assertEquals([made.channel.settled, made.channel.calls.at(-1)], [[], "close"]);
+});
+
 Deno.test("Subscription cancels and consumes again, each but once", async () => {
   await using made = await subscriptionForTest();
   const subscription = await made.open();

@@ -298,7 +298,8 @@ Deno.test("pitfall 7: a message of a channel that is closed settles nothing on a
 
 Deno.test("pitfall 8: a connection whose heartbeats fail is destroyed, not half-closed", async () => {
   await using made = await connectionForTest(undefined, { heartbeatSeconds: 1 });
-  // The server goes on reading and says nothing any more.
+  // The server says nothing any more, and does not hang up when the client closes its half.
+  made.client.stubborn = true;
   await eventually("it is lost", () => made.events.told.length > 0);
   assertEquals(made.events.told, [
     "closed: The connection to the broker was lost: Heartbeat timeout",
@@ -566,6 +567,22 @@ for (const [name, bytes] of Object.entries(VIOLATIONS)) {
     await deadline(send, 10_000);
   });
 }
+
+Deno.test("Outbox survives a channel that neither side can close", async () => {
+  await using server = new AmqpServer((_client, { name }) => name === "channel.close");
+  await using made = outboxOn(server);
+  await made.outbox.start(5_000);
+  const first = made.send("first");
+  await eventually("it was written", () => server.client.calls.includes("basic.publish"));
+  server.client.send(frame(3, 1, [1, 2, 3]));
+  await eventually(
+    "amqplib closes the channel",
+    () => server.client.calls.includes("channel.close"),
+  );
+  const confirmed = confirming();
+  server.answer = (client, call) => call.name === "channel.close" || confirmed(client, call);
+  await deadline(Promise.all([first, made.send("second")]), 5_000);
+});
 
 Deno.test("a connection that ends in the midst of a frame is lost", async () => {
   await using made = await connectionForTest();

@@ -3,6 +3,8 @@
  * no real broker can be brought to do.
  */
 
+import { delay } from "@std/async";
+
 /** The methods that are spoken of, by their numbers of class and method. */
 const METHODS = {
   "connection.start": [10, 10],
@@ -116,6 +118,8 @@ export class AmqpClient {
   readonly consumerTags: Map<number, string> = new Map();
   /** Called with each message that it publishes: the payload of its header frame, and its body. */
   received: (channel: number, header: Uint8Array, body: Uint8Array) => void = () => {};
+  /** Whether to go on writing after the client has closed its half, until that fails. */
+  stubborn = false;
   /** Resolves when its connection has ended. */
   readonly ended: Promise<void>;
   #open = true;
@@ -206,6 +210,10 @@ export class AmqpClient {
           ]);
         }
         if (greet) rest = this.#takeFrames(rest);
+      }
+      while (this.stubborn) {
+        await this.#socket.write(new Uint8Array(frame(8, 0, [])));
+        await delay(10);
       }
     } catch {
       // Either side has closed the socket.
