@@ -1,0 +1,118 @@
+/** Puts the findings of a soak into words. */
+
+import { charges } from "./checker.ts";
+import { spread } from "./recovery.ts";
+import type { Episode, Findings } from "./soak.ts";
+
+/** How many examples of a charge are shown. */
+const EXAMPLES = 5;
+const MIB = 1024 * 1024;
+
+function list(name: string, items: readonly string[]): string[] {
+  const shown = items.slice(0, EXAMPLES).map((item) => `    ${item}`);
+  const more = items.length > EXAMPLES ? [`    and ${items.length - EXAMPLES} more`] : [];
+  return [`  ${name.padEnd(16)}${items.length}`, ...shown, ...more];
+}
+
+function row(name: string, episodes: readonly Episode[]): string {
+  const cells = [
+    spread(episodes.flatMap(({ confirms }) => confirms)),
+    spread(episodes.flatMap(({ deliveries }) => deliveries)),
+  ].map(({ count, p50, p99, max }) =>
+    count === 0 ? "-".padStart(22) : `${p50} / ${p99} / ${max}`.padStart(22)
+  );
+  return `  ${name.padEnd(34)}${String(episodes.length).padStart(4)}${cells.join("")}`;
+}
+
+/** The episodes by which recovery is judged: those after which a new connection only had to be made. */
+export function judged(episodes: readonly Episode[]): Episode[] {
+  return episodes.filter(({ fault }) => fault.kind === "link" || fault.kind === "pause");
+}
+
+function recovery(episodes: readonly Episode[]): string[] {
+  const names = [...new Set(episodes.map(({ fault }) => fault.name))].sort();
+  return [
+    "Milliseconds from the healing to the first confirm and the first delivery, for each program and queue:",
+    `  ${"fault".padEnd(34)}${"n".padStart(4)}${"confirm 50/99/max".padStart(22)}${
+      "delivery 50/99/max".padStart(22)
+    }`,
+    ...names.map((name) => row(name, episodes.filter(({ fault }) => fault.name === name))),
+    row("all but blackholes and restarts", judged(episodes)),
+  ];
+}
+
+/** The report on a soak. */
+export function report({ verdict, episodes, memory, misacknowledged, ...rest }: Findings): string {
+  const { options, brokerVersion, seconds } = rest;
+  const rejected = Object.entries(verdict.rejected).map(([why, count]) => `${why}: ${count}`);
+  const missing = episodes.flatMap((episode) => episode.missing);
+  const held = charges(verdict);
+  return [
+    "",
+    `${options.client} on RabbitMQ ${brokerVersion} (${options.kind}), seed ${options.seed}: ` +
+    `${Math.round(seconds)} s, ${episodes.length} faults`,
+    `  attempts        ${verdict.attempts}`,
+    `  acknowledged    ${verdict.acknowledged}`,
+    `  rejected        ${Object.values(verdict.rejected).reduce((a, b) => a + b, 0)}` +
+    (rejected.length === 0 ? "" : ` (${rejected.join(", ")})`),
+    `  indeterminate   ${verdict.indeterminate}`,
+    ...list("lost", verdict.lost),
+    `  duplicated      ${verdict.duplicated} (${verdict.redelivered} delivered again, as their ` +
+    `acknowledgement was lost; ${verdict.resent} sent again, as their confirm was lost)`,
+    `  recovered       ${verdict.recovered}`,
+    ...list("unexpected", verdict.unexpected),
+    ...list("corrupt", verdict.corrupt),
+    ...list("hung", verdict.hung),
+    ...list("uncaught", verdict.uncaught),
+    `  tasks           ${verdict.tasks}, of which ${verdict.threw} threw as they were to`,
+    ...(options.limited ? [`  dead-lettered   ${verdict.dead}`] : []),
+    `  settled too late, as the call said    ${verdict.late}`,
+    `  settled what the channel did not hold ${misacknowledged} (by the brokers' logs)`,
+    `  flows that did not come back in 60 s  ${missing.length}`,
+    "",
+    ...recovery(episodes),
+    "",
+    "Memory (RSS, MiB: median of the first half, of the second, largest):",
+    ...memory.map(({ program, first, second, max }) =>
+      `  ${program.padEnd(16)}${[first, second, max].map((x) => (x / MIB).toFixed(0)).join(" / ")}`
+    ),
+    "",
+    held.length === 0
+      ? "Nothing lost, unexpected, corrupt, hung or uncaught."
+      : `FAILED: ${held.join(", ")}`,
+  ].join("\n");
+}
+
+/** The table that sets clients against one another. */
+export function comparison(all: readonly Findings[]): string {
+  const heads = [
+    "client",
+    "acknowledged",
+    "lost",
+    "duplicated",
+    "hung",
+    "uncaught",
+    "not back",
+    "confirm 50/99/max",
+    "delivery 50/99/max",
+  ];
+  const times = (numbers: readonly number[]) => {
+    const { p50, p99, max } = spread(numbers);
+    return `${p50}/${p99}/${max}`;
+  };
+  const rows = all.map(({ options, verdict, episodes }) =>
+    [
+      options.client,
+      verdict.acknowledged,
+      verdict.lost.length,
+      verdict.duplicated,
+      verdict.hung.length,
+      verdict.uncaught.length,
+      episodes.reduce((sum, { missing }) => sum + missing.length, 0),
+      times(judged(episodes).flatMap(({ confirms }) => confirms)),
+      times(judged(episodes).flatMap(({ deliveries }) => deliveries)),
+    ].map(String)
+  );
+  const lines = [heads, heads.map(() => "---"), ...rows];
+  return `\n${lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n")}`;
+}
