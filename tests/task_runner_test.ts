@@ -8,18 +8,18 @@ import { deliveryForTest } from "./support/scripted_driver.ts";
 
 function runnerForTest(
   taskFunction: TaskFunction,
-  times: { taskTimeoutMs?: number; taskGraceMs?: number } = {},
+  times: { taskTimeoutMs?: number; taskGraceMs?: number; workers?: number } = {},
 ) {
   const failures: (readonly [message: string, outcome: string])[] = [];
-  const overruns: number[] = [];
+  const stuck: (string | undefined)[] = [];
   const options = resolveConsumerOptions({ queueName: "work", taskFunction, ...times });
   const runner: TaskRunner = new TaskRunner(options, {
-    overrunning: () => void overruns.push(runner.overruns),
+    stuckOrNot: () => void stuck.push(runner.stuck?.status),
     failed: (_message, error, outcome) => void failures.push([error.message, outcome]),
   });
   const run = () =>
     runner.run(new HeldDelivery(deliveryForTest(), { settle: () => true, retryDelay: () => 0 }));
-  return { runner, run, failures, overruns };
+  return { runner, run, failures, stuck };
 }
 
 Deno.test("TaskRunner makes an outcome of what a task returns, at once or later", async () => {
@@ -56,26 +56,43 @@ Deno.test("TaskRunner aborts the signal of a task that takes too long, and takes
       ),
     { taskTimeoutMs: 10 },
   );
-  assertEquals([(await run()).kind, overruns], ["reject", []]);
+  assertEquals([(await run()).kind, stuck], ["reject", []]);
 });
 
 Deno.test("TaskRunner gives up a task that does not heed its signal, until it ends", async () => {
   const gate = Promise.withResolvers<MessageStatus>();
-  const { run, runner, overruns } = runnerForTest(() => gate.promise, {
+  const { run, runner, stuck } = runnerForTest(() => gate.promise, {
     taskTimeoutMs: 10,
     taskGraceMs: 10,
   });
   const outcome = await run();
   assert(outcome.kind === "retry");
   assertInstanceOf(outcome.failure, DOMException);
-  assertEquals([runner.overruns, overruns], [1, [1]]);
+  assertEquals([runner.stuck?.status, stuck], ["down", ["down"]]);
   gate.resolve(MessageStatus.SUCCESS);
-  await eventually("it ends", () => runner.overruns === 0);
-  assertEquals(overruns, [1, 0]);
+  await eventually("it ends", () => runner.stuck === undefined);
+  assertEquals(stuck, ["down", undefined]);
+});
+
+Deno.test("TaskRunner is stuck when as many tasks overrun as there are workers", async () => {
+  const gates: PromiseWithResolvers<MessageStatus>[] = [];
+  const { run, runner, stuck } = runnerForTest(() => {
+    const gate = Promise.withResolvers<MessageStatus>();
+    gates.push(gate);
+    return gate.promise;
+  }, { taskTimeoutMs: 5, taskGraceMs: 5, workers: 2 });
+  await run();
+  assertEquals(runner.stuck, undefined);
+  await run();
+  assertEquals([runner.stuck?.status, stuck], ["down", ["down"]]);
+  gates[0].resolve(MessageStatus.SUCCESS);
+  await eventually("it is free", () => runner.stuck === undefined);
+  gates[1].resolve(MessageStatus.SUCCESS);
+  await eventually("both have ended", () => stuck.length === 2);
 });
 
 Deno.test("TaskRunner leaves no timer behind, and no overrun, where a task is in time", async () => {
-  const { run, overruns } = runnerForTest(() => MessageStatus.SUCCESS, { taskTimeoutMs: 60_000 });
+  const { run, stuck } = runnerForTest(() => MessageStatus.SUCCESS, { taskTimeoutMs: 60_000 });
   for (let round = 0; round < 3; round++) assertEquals(await run(), { kind: "ack" });
-  assertEquals(overruns, []);
+  assertEquals(stuck, []);
 });
