@@ -49,7 +49,7 @@ Deno.test("TaskRunner says nothing of a task that fails by its own word", async 
 });
 
 Deno.test("TaskRunner aborts the signal of a task that takes too long, and takes its word", async () => {
-  const { run, overruns } = runnerForTest(
+  const { run, stuck } = runnerForTest(
     ({ signal }) =>
       new Promise((resolve) =>
         signal.addEventListener("abort", () => resolve(MessageStatus.FAIL_DO_NOT_RETRY))
