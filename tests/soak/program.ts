@@ -16,7 +16,7 @@ export interface Program {
 }
 
 /** Runs a program until it has done what it does after it was asked to end. */
-export async function runProgram(main: (program: Program) => Promise<void>): Promise<never> {
+export async function runProgram(main: (program: Program) => Promise<void>): Promise<void> {
   const setup = readSetup();
   const journal = openJournal(setup.journal);
   const uncaught = (error: unknown) =>
@@ -31,8 +31,9 @@ export async function runProgram(main: (program: Program) => Promise<void>): Pro
     uncaught(event.error);
   });
   const asked = new AbortController();
-  Deno.addSignalListener("SIGTERM", () => asked.abort());
-  setInterval(() => {
+  const stop = () => asked.abort();
+  Deno.addSignalListener("SIGTERM", stop);
+  const watch = setInterval(() => {
     journal.write("rss", "-", String(Deno.memoryUsage().rss));
     if (Deno.ppid !== setup.parent) Deno.exit(1);
   }, RSS_EVERY_MS);
@@ -40,7 +41,9 @@ export async function runProgram(main: (program: Program) => Promise<void>): Pro
     const client = await loadClient(setup.client);
     await main({ setup, journal, client, signal: asked.signal });
     journal.write("ended");
-    Deno.exit(0);
+    // From here on it ends by itself, or it hangs on something that the client has left open.
+    clearInterval(watch);
+    Deno.removeSignalListener("SIGTERM", stop);
   } catch (error) {
     uncaught(error);
     Deno.exit(1);

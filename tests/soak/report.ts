@@ -88,6 +88,7 @@ export function comparison(all: readonly Findings[]): string {
   const heads = [
     "client",
     "acknowledged",
+    "rejected",
     "lost",
     "duplicated",
     "hung",
