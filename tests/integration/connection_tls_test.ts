@@ -35,7 +35,7 @@ function tlsTest(name: string, fn: () => Promise<void>): void {
 }
 
 async function refusal(options: ConnectionOptions): Promise<ConnectionError> {
-  await using connection = connectionForTest({ startTimeoutMs: 500, ...FAST, ...options });
+  await using connection = connectionForTest({ ...FAST, ...options });
   return await assertRejects(() => new Publisher({ connection }).start(), ConnectionError);
 }
 
@@ -127,7 +127,10 @@ tlsTest(
 
 tlsTest("start() without TLS to a port of TLS says what may be the matter (58)", async () => {
   await using proxy = startTlsProxy(await serverCertificate("localhost"));
-  const error = await refusal({ url: url("amqp", "localhost", proxy.port) });
+  const error = await refusal({
+    url: url("amqp", "localhost", proxy.port),
+    startTimeoutMs: 500,
+  });
   assertStringIncludes(error.message, `localhost:${proxy.port}`);
   assertStringIncludes(error.message, "amqps");
 });

@@ -104,7 +104,7 @@ Deno.test("start() succeeds where the broker comes up while it waits, also after
   await using connection = connectionForTest({
     hostname: proxy.hostname,
     port: proxy.port,
-    startTimeoutMs: 200,
+    startTimeoutMs: 700,
     ...FAST,
   });
   const first = new Publisher({ connection });
@@ -135,7 +135,7 @@ Deno.test("start() gives up a server that accepts and stays silent (7)", async (
   const error = await startError({
     ...at(silent),
     connectTimeoutMs: 100,
-    startTimeoutMs: 300,
+    startTimeoutMs: 600,
     ...FAST,
   });
   assertEquals(error.code, "START_TIMEOUT");
