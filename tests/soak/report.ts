@@ -21,7 +21,9 @@ function row(name: string, episodes: readonly Episode[]): string {
   ].map(({ count, p50, p99, max }) =>
     count === 0 ? "-".padStart(22) : `${p50} / ${p99} / ${max}`.padStart(22)
   );
-  return `  ${name.padEnd(34)}${String(episodes.length).padStart(4)}${cells.join("")}`;
+  const down = Math.max(...episodes.map(({ startedAt, healedAt }) => healedAt - startedAt));
+  const seconds = (down / 1_000).toFixed(1).padStart(8);
+  return `  ${name.padEnd(34)}${String(episodes.length).padStart(4)}${seconds}${cells.join("")}`;
 }
 
 /** The episodes by which recovery is judged: those after which a new connection only had to be made. */
@@ -32,10 +34,11 @@ export function judged(episodes: readonly Episode[]): Episode[] {
 function recovery(episodes: readonly Episode[]): string[] {
   const names = [...new Set(episodes.map(({ fault }) => fault.name))].sort();
   return [
-    "Milliseconds from the healing to the first confirm and the first delivery, for each program and queue:",
-    `  ${"fault".padEnd(34)}${"n".padStart(4)}${"confirm 50/99/max".padStart(22)}${
-      "delivery 50/99/max".padStart(22)
-    }`,
+    "How often, for how many seconds at most until the broker or the network was well again, and from then the " +
+    "milliseconds to the first confirm and the first delivery of each program and queue:",
+    `  ${"fault".padEnd(34)}${"n".padStart(4)}${"longest".padStart(8)}${
+      "confirm 50/99/max".padStart(22)
+    }${"delivery 50/99/max".padStart(22)}`,
     ...names.map((name) => row(name, episodes.filter(({ fault }) => fault.name === name))),
     row("all but blackholes and restarts", judged(episodes)),
   ];

@@ -18,7 +18,7 @@ await runProgram(async ({ setup, journal, client, signal }) => {
     if (setup.undertaker) return journal.write("dead", id);
     const turn = redelivered ? "again" : "first";
     journal.write("began", id, `${queue} ${turn} ${isIntact(id, body) ? "intact" : "corrupt"}`);
-    const poisoned = setup.poison && isPoisoned(id);
+    const poisoned = setup.poison && isPoisoned(id, queue);
     const throws = random.chance(THROWS) || poisoned;
     const ms = random.chance(SLOW) ? random.between(500, 3_000) : random.between(1, 20);
     await new Promise((resolve) => setTimeout(resolve, poisoned ? 1 : ms));
@@ -34,7 +34,8 @@ await runProgram(async ({ setup, journal, client, signal }) => {
     journal,
     task,
     parallel: 20,
-    retryDelayMs: 50,
+    // Twenty failures take minutes where each waits longer than the one before.
+    retryDelayMs: setup.poison ? 0 : 50,
   });
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
