@@ -177,9 +177,8 @@ export class ChannelSession<C extends SessionChannel> {
       ? this.#link.state.cause
       : undefined;
     return new ConnectionError(
-      `Cannot start the ${what} within ${timeoutMs} ms: ` +
-        (cause?.message ?? "the broker does not answer") +
-        `: start the broker, or raise "startTimeoutMs"`,
+      `Cannot start the ${what} within ${timeoutMs} ms ("startTimeoutMs"): ` +
+        (cause?.message ?? "the broker does not answer: start it, or wait longer"),
       { code: "START_TIMEOUT", cause },
     );
   }

@@ -109,7 +109,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
         this.emitProblem(
           "taskfailed",
           { message, error, outcome },
-          `a task failed (${outcome}): ${error.message}`,
+          `a task failed; its message will be ${outcome === "retry" ? "retried" : "rejected"}`,
           error,
         ),
     });
@@ -315,11 +315,9 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   }
 
   #consume(subscription: Subscription | undefined): void {
-    if (!this.#host.taking) return;
-    const { log } = coreOf(this.#connection).options;
-    subscription?.consume().catch((error) =>
-      log.error(`queue "${this.queueName}" could not be consumed again`, error)
-    );
+    if (this.#host.taking) {
+      subscription?.consume().catch((error: Error) => subscription.drop(error));
+    }
   }
 
   async #drain(timeoutMs: number): Promise<ConsumerStopResult> {

@@ -55,8 +55,8 @@ export interface ConsumerOptions {
   taskTimeoutMs?: number;
   /**
    * How long after that a task may go on, in milliseconds, until it counts as failed and its worker
-   * is freed. At most `workers` tasks may overrun like that; then the consumer takes no more
-   * messages until one of them ends.
+   * is freed. When as many tasks as `workers` overrun like that, the consumer takes no more messages
+   * until one of them ends, so that never more than twice as many run.
    *
    * @default {5000}
    */

@@ -1,6 +1,6 @@
 import type { FieldTable } from "./amqp/driver.ts";
 import { ConfigurationError } from "./errors.ts";
-import { show, wellFormed } from "./validate.ts";
+import { isPlainObject, show, wellFormed } from "./validate.ts";
 
 /** amqplib encodes a table into a buffer of this size. */
 const MAX_TABLE_BYTES = 65_536;
@@ -43,14 +43,6 @@ export function copyTable(name: string, table: unknown): FieldTable {
       { cause },
     );
   }
-}
-
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  if (value === null || typeof value !== "object") return false;
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === null || prototype === Object.prototype ||
-    // A plain object of another realm, such as one that came through structured cloning.
-    Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "isPrototypeOf");
 }
 
 function tableBytes(name: string, table: Record<string, unknown>, depth: number): number {

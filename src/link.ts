@@ -172,7 +172,12 @@ export class Link {
         this.#nextEndpoint = (this.#nextEndpoint + 1) % endpoints.length;
         pause = this.#nextEndpoint === 0;
         permanentFailures = isPermanent(error) ? permanentFailures + 1 : 0;
-        if (permanentFailures >= endpoints.length) this.#failWaiters(cause);
+        if (permanentFailures >= endpoints.length) {
+          this.#failWaiters(cause);
+          // Those may have been all who wanted the link.
+          await delay(0, { signal: life }).catch(() => {});
+          if (life.aborted) return;
+        }
       }
     }
   }

@@ -42,6 +42,17 @@ interface OpenSend extends Send, PromiseWithResolvers<void> {
   readonly callbacks: SendCallbacks;
 }
 
+/** When a callback of the program is called. */
+type Call = (callback: () => void) => void;
+
+const atOnce: Call = (callback) => callback();
+
+/**
+ * For what is refused within the very call of `send`: a callback that sends again, and is refused
+ * again, must neither overflow the stack nor keep everything else from running.
+ */
+const later: Call = (callback) => void setTimeout(callback, 0);
+
 /** The least time for closing the channel, when the deadline of a stop is used up. */
 const CLOSE_MS = 100;
 
@@ -118,7 +129,7 @@ export class Outbox {
       this.#pump();
     } else {
       send.settled = true;
-      this.#conclude(send, error);
+      this.#conclude(send, error, later);
     }
     return send.promise;
   }
@@ -129,7 +140,7 @@ export class Outbox {
     const { nackCallback } = callbacks;
     if (nackCallback !== undefined) {
       rejected.catch(() => {}); // The callback takes it.
-      this.#host.run("the nackCallback", () => nackCallback(error));
+      later(() => this.#host.run("the nackCallback", () => nackCallback(error)));
     }
     return rejected;
   }
@@ -305,31 +316,28 @@ export class Outbox {
   }
 
   /** Tells the program the outcome of a send, once. */
-  #conclude(send: OpenSend, error: PublishError | undefined): void {
-    const { ackCallback, nackCallback } = send.callbacks;
+  #conclude(send: OpenSend, error: PublishError | undefined, call: Call = atOnce): void {
+    const { ackCallback } = send.callbacks;
     if (error === undefined) {
       if (ackCallback !== undefined) this.#host.run("the ackCallback", ackCallback);
       send.resolve();
     } else {
-      this.#tellFailure(send, error, nackCallback);
+      this.#tellFailure(send, error, call);
       send.reject(error);
     }
     this.#counter.settled(send.sequence, error === undefined);
   }
 
-  #tellFailure(
-    send: OpenSend,
-    error: PublishError,
-    nackCallback: SendCallbacks["nackCallback"],
-  ): void {
+  #tellFailure(send: OpenSend, error: PublishError, call: Call): void {
+    const { nackCallback } = send.callbacks;
     const { onSendFailure } = this.#options;
     if (nackCallback === undefined && onSendFailure === undefined) return;
     send.promise.catch(() => {}); // The callback takes it.
     if (nackCallback !== undefined) {
-      this.#host.run("the nackCallback", () => nackCallback(error));
+      call(() => this.#host.run("the nackCallback", () => nackCallback(error)));
     } else {
       const failed = { ...target(send), body: send.message.body };
-      this.#host.run("onSendFailure", () => onSendFailure!(error, failed));
+      call(() => this.#host.run("onSendFailure", () => onSendFailure!(error, failed)));
     }
   }
 

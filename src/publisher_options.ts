@@ -74,7 +74,7 @@ export interface PublisherOptions {
   giveUpAfterMs?: number;
   /**
    * Takes every failed send that has no `nackCallback`; its promise still rejects, but counts as
-   * handled.
+   * handled. A send whose arguments are wrong is a fault of the program, and rejects only.
    */
   onSendFailure?: (error: PublishError, message: FailedMessage) => unknown;
 }

@@ -174,11 +174,16 @@ export class Subscription implements DeliveryOwner, SessionChannel {
             `its node left, or an acknowledgement took too long`,
           { code: "CONSUMER_CANCELLED", queue: this.#queueName },
         );
-        void this.#channel?.close().catch(() => {}); // Whatever it answers, it is not used again.
-        this.#end(cause);
+        this.drop(cause);
       },
       closed: (cause) => this.#end(cause),
     };
+  }
+
+  /** Gives the channel up, so that a fresh one takes its place. */
+  drop(cause: Error): void {
+    void this.#channel?.close().catch(() => {}); // Whatever it answers, it is not used again.
+    this.#end(cause);
   }
 
   #end(cause: Error): void {

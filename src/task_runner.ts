@@ -18,7 +18,7 @@ export class TaskRunner {
   #observer: TaskObserver;
   /** How many tasks run on although their time is over. */
   #overruns = 0;
-  #stuck: Health | undefined;
+  #stuckSince: Date | undefined;
 
   constructor(options: ResolvedConsumerOptions, observer: TaskObserver) {
     this.#options = options;
@@ -27,7 +27,12 @@ export class TaskRunner {
 
   /** Set while as many tasks as there are workers run on although their time is over. */
   get stuck(): Health | undefined {
-    return this.#stuck;
+    if (this.#stuckSince === undefined) return undefined;
+    return {
+      status: "down",
+      reason: `${this.#overruns} tasks run on although their time is over: see what they hang on`,
+      since: this.#stuckSince,
+    };
   }
 
   /** Never rejects. */
@@ -80,14 +85,8 @@ export class TaskRunner {
   #count(change: 1 | -1): void {
     this.#overruns += change;
     const full = this.#overruns >= this.#options.workers;
-    if (full === (this.#stuck !== undefined)) return;
-    this.#stuck = full
-      ? {
-        status: "down",
-        reason: `${this.#overruns} tasks run on although their time is over: see what they hang on`,
-        since: new Date(),
-      }
-      : undefined;
+    if (full === (this.#stuckSince !== undefined)) return;
+    this.#stuckSince = full ? new Date() : undefined;
     this.#observer.stuckOrNot();
   }
 }

@@ -26,9 +26,11 @@ export function knownOptions(
   options: unknown,
   known: readonly string[],
 ): Record<string, unknown> {
-  if (options === null || typeof options !== "object" || Array.isArray(options)) {
+  if (!isPlainObject(options)) {
+    // A string is not shown: it may be a URL with a password.
+    const received = typeof options === "string" ? "a string" : show(options);
     throw new ConfigurationError(
-      `Cannot use the ${what}: received ${show(options)}: pass an object`,
+      `Cannot use ${received} as the ${what}: pass a plain object with ${known.join(", ")}`,
     );
   }
   for (const name of Object.keys(options)) {
@@ -39,7 +41,16 @@ export function knownOptions(
       );
     }
   }
-  return options as Record<string, unknown>;
+  return options;
+}
+
+/** Whether a value is an object made by `{}`, and neither an array nor of any class. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (value === null || typeof value !== "object") return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype ||
+    // One of another realm, such as one that came through structured cloning.
+    Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "isPrototypeOf");
 }
 
 /** A whole number within a range, or the default where it is `undefined`. */

@@ -222,3 +222,13 @@ Deno.test("Subscription settles at once what is retried while its consumer stops
   made.delivered[0].message.rejectRetry();
   assertEquals(made.channel.settled, [[1, "requeue"]]);
 });
+
+Deno.test("Subscription that was dropped closes its channel, loses what it holds and says so once", async () => {
+  await using made = await subscriptionForTest();
+  const subscription = await made.open();
+  made.channel.deliver();
+  subscription.drop(new ConnectionError("consume was never answered"));
+  assertEquals(made.channel.calls.at(-1), "close");
+  assertEquals(made.delivered[0].lost, true);
+  assertEquals(made.closed.map(({ message }) => message), ["consume was never answered"]);
+});
