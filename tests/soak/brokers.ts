@@ -161,17 +161,19 @@ export class Brokers implements AsyncDisposable {
     );
   }
 
-  /** How often a client settled what it did not hold, as the brokers' logs tell. */
-  async misacknowledged(): Promise<number> {
-    let count = 0;
+  /** What the brokers' logs say of settlements of what a channel did not hold. */
+  async misacknowledged(): Promise<string[]> {
+    const complaints: string[] = [];
     for (const node of this.nodes) {
       for await (const { name, isFile } of Deno.readDir(`${node.folder}/log`)) {
         if (!isFile) continue;
         const text = await Deno.readTextFile(`${node.folder}/log/${name}`);
-        count += text.match(/unknown delivery tag/g)?.length ?? 0;
+        complaints.push(
+          ...text.split("\n").filter((line) => line.includes("unknown delivery tag")),
+        );
       }
     }
-    return count;
+    return complaints;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -33,6 +33,8 @@ export interface Verdict {
   readonly hung: readonly string[];
   /** Errors that nobody caught, and processes that ended by themselves. */
   readonly uncaught: readonly string[];
+  /** Settlements of what the channel did not hold, in the words of the brokers. */
+  readonly misacknowledged: readonly string[];
   /** Found in the dead-letter queue. */
   readonly dead: number;
   /** Tasks that began, and those that threw because they were to. */
@@ -59,6 +61,7 @@ export class History {
   #rejected: Record<string, number> = {};
   #hung: string[] = [];
   #uncaught: string[] = [];
+  #misacknowledged: string[] = [];
   #tasks = 0;
   #threw = 0;
   #late = 0;
@@ -119,6 +122,14 @@ export class History {
     this.#uncaught.push(what);
   }
 
+  /**
+   * A broker complained that something was settled which its channel did not hold. This is how a settlement on the wrong
+   * channel shows: it takes effect only if its tag happens to be open there, but then on another message.
+   */
+  misacknowledged(complaint: string): void {
+    this.#misacknowledged.push(complaint);
+  }
+
   verdict(): Verdict {
     const hung = [...this.#hung];
     const lost: string[] = [];
@@ -159,6 +170,7 @@ export class History {
       corrupt,
       hung,
       uncaught: [...this.#uncaught],
+      misacknowledged: [...this.#misacknowledged],
       tasks: this.#tasks,
       threw: this.#threw,
       late: this.#late,
@@ -188,7 +200,14 @@ function isOwed({ outcome, dones, dead }: Fate): boolean {
 
 /** What a verdict holds against the client; nothing where the client is acquitted. */
 export function charges(verdict: Verdict): string[] {
-  const names = ["lost", "unexpected", "corrupt", "hung", "uncaught"] as const;
+  const names = [
+    "lost",
+    "unexpected",
+    "corrupt",
+    "hung",
+    "uncaught",
+    "misacknowledged",
+  ] as const;
   return names.filter((name) => verdict[name].length > 0)
     .map((name) => `${name} ${verdict[name].length}`);
 }

@@ -117,15 +117,16 @@ Deno.test("History finds a send without an outcome hung, unless its process was 
   assertEquals([hung, indeterminate], [["the send of b by o"], 1]);
 });
 
-Deno.test("History passes on what others found hung or uncaught", () => {
+Deno.test("History passes on what others found hung, uncaught or misacknowledged", () => {
   const history = historyOf("w uncaught - Error: no");
   history.hung("a queue");
   history.uncaught("w ended by itself");
+  history.misacknowledged("unknown delivery tag 7");
 
   const verdict = history.verdict();
   assertEquals(verdict.hung, ["a queue"]);
   assertEquals(verdict.uncaught, ["w: Error: no", "w ended by itself"]);
-  assertEquals(charges(verdict), ["hung 1", "uncaught 2"]);
+  assertEquals(charges(verdict), ["hung 1", "uncaught 2", "misacknowledged 1"]);
 });
 
 Deno.test("History counts the settlements that came too late", () => {

@@ -45,10 +45,9 @@ function recovery(episodes: readonly Episode[]): string[] {
 }
 
 /** The report on a soak. */
-export function report({ verdict, episodes, memory, misacknowledged, ...rest }: Findings): string {
+export function report({ verdict, episodes, memory, ...rest }: Findings): string {
   const { options, brokerVersion, seconds } = rest;
   const rejected = Object.entries(verdict.rejected).map(([why, count]) => `${why}: ${count}`);
-  const missing = episodes.flatMap((episode) => episode.missing);
   const held = charges(verdict);
   return [
     "",
@@ -67,11 +66,10 @@ export function report({ verdict, episodes, memory, misacknowledged, ...rest }: 
     ...list("corrupt", verdict.corrupt),
     ...list("hung", verdict.hung),
     ...list("uncaught", verdict.uncaught),
+    ...list("misacknowledged", verdict.misacknowledged),
     `  tasks           ${verdict.tasks}, of which ${verdict.threw} threw as they were to`,
     ...(options.limited ? [`  dead-lettered   ${verdict.dead}`] : []),
-    `  settled too late, as the call said    ${verdict.late}`,
-    `  settled what the channel did not hold ${misacknowledged} (by the brokers' logs)`,
-    `  flows that did not come back in 60 s  ${missing.length}`,
+    `  settled late    ${verdict.late} (their call said so)`,
     "",
     ...recovery(episodes),
     "",
@@ -81,7 +79,7 @@ export function report({ verdict, episodes, memory, misacknowledged, ...rest }: 
     ),
     "",
     held.length === 0
-      ? "Nothing lost, unexpected, corrupt, hung or uncaught."
+      ? "Nothing lost, unexpected, corrupt, hung, uncaught or misacknowledged."
       : `FAILED: ${held.join(", ")}`,
   ].join("\n");
 }
@@ -96,7 +94,7 @@ export function comparison(all: readonly Findings[]): string {
     "duplicated",
     "hung",
     "uncaught",
-    "not back",
+    "misacknowledged",
     "confirm 50/99/max",
     "delivery 50/99/max",
   ];
@@ -112,7 +110,7 @@ export function comparison(all: readonly Findings[]): string {
       verdict.duplicated,
       verdict.hung.length,
       verdict.uncaught.length,
-      episodes.reduce((sum, { missing }) => sum + missing.length, 0),
+      verdict.misacknowledged.length,
       times(judged(episodes).flatMap(({ confirms }) => confirms)),
       times(judged(episodes).flatMap(({ deliveries }) => deliveries)),
     ].map(String)

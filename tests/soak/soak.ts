@@ -58,7 +58,6 @@ export interface Findings {
   readonly verdict: Verdict;
   readonly episodes: readonly Episode[];
   readonly memory: readonly Memory[];
-  readonly misacknowledged: number;
   readonly seconds: number;
 }
 
@@ -104,14 +103,15 @@ class Run {
     await this.#startPrograms();
     await this.#disturb();
     await this.#drain();
-    const misacknowledged = await this.#brokers.misacknowledged();
+    for (const complaint of await this.#brokers.misacknowledged()) {
+      this.#history.misacknowledged(complaint);
+    }
     return {
       options: this.#options,
       brokerVersion: this.#brokers.version,
       verdict: this.#history.verdict(),
       episodes: this.#episodes,
       memory: this.#slots.flatMap((slot) => memoryOf(slot) ?? []),
-      misacknowledged,
       seconds: (Date.now() - this.#startedAt) / 1_000,
     };
   }
@@ -192,6 +192,9 @@ class Run {
       await after?.();
       const episode = { fault, startedAt, healedAt, ...recovery };
       this.#episodes.push(episode);
+      for (const flow of recovery.missing) {
+        this.#history.hung(`${flow} did not flow again within 60 s after "${fault.name}"`);
+      }
       log(describe(this.#episodes.length, episode));
     }
   }
