@@ -2,7 +2,7 @@
  * `deno task soak`: publishers and workers under fire, and a verdict on what became of every message.
  *
  *     deno task soak [--minutes=3] [--seed=N] [--broker=3|4] [--kind=single|cluster] [--faults-every=SECONDS]
- *                    [--rate=MESSAGES_PER_SECOND] [--delivery-limit=default]
+ *                    [--rate=MESSAGES_PER_SECOND] [--delivery-limit=default] [--keep]
  *     deno task soak --sabotage=ack-early|ignore-confirms|wrong-channel|all    proves the checker
  *     deno task soak --client=NAME, or --compare                              the same for other clients
  */
@@ -27,7 +27,10 @@ const FLAGS = [
   "sabotage",
   "client",
   "compare",
+  "keep",
 ];
+
+type Options = Omit<SoakOptions, "folder"> & { readonly keep: boolean };
 
 function readFlags(args: readonly string[]): Map<string, string> {
   const flags = new Map<string, string>();
@@ -68,8 +71,9 @@ function choiceOf<T extends string>(
 function readSoakOptions(
   flags: Map<string, string>,
   signal: AbortSignal,
-): Omit<SoakOptions, "folder"> {
+): Options {
   return {
+    keep: flags.has("keep"),
     minutes: numberOf(flags, "minutes", flags.has("sabotage") ? 1 : 3),
     seed: numberOf(flags, "seed", crypto.getRandomValues(new Uint16Array(1))[0]),
     version: choiceOf(flags, "broker", ["3", "4"], "4"),
@@ -83,9 +87,9 @@ function readSoakOptions(
   };
 }
 
-/** Runs one soak in a folder of its own, which stays only if something is wrong. */
+/** Runs one soak in a folder of its own, which stays only if something is wrong or it is to be kept. */
 async function runSoak(
-  options: Omit<SoakOptions, "folder">,
+  options: Options,
   sabotage?: Sabotage,
 ): Promise<Findings> {
   const folder = await Deno.makeTempDir({ prefix: "lapinmq-soak-" });
@@ -95,7 +99,8 @@ async function runSoak(
     const library = await copyLibrary(ROOT, `${folder}/library`, sabotage);
     const findings = await soak({ ...options, folder, library });
     console.log(report(findings));
-    keep = sabotage === undefined && charges(findings.verdict).length > 0;
+    const isWrong = sabotage === undefined && charges(findings.verdict).length > 0;
+    keep = options.keep || isWrong;
     return findings;
   } finally {
     if (keep) console.log(`The journals are in ${folder}`);
@@ -104,7 +109,7 @@ async function runSoak(
 }
 
 async function proveChecker(
-  options: Omit<SoakOptions, "folder">,
+  options: Options,
   sabotages: readonly Sabotage[],
 ): Promise<number> {
   const acquitted: Sabotage[] = [];
@@ -126,7 +131,7 @@ async function proveChecker(
   return acquitted.length > 0 ? 1 : 0;
 }
 
-async function compare(options: Omit<SoakOptions, "folder">): Promise<number> {
+async function compare(options: Options): Promise<number> {
   const all: Findings[] = [];
   for (const client of CLIENTS) {
     if (options.signal.aborted) return 1;
