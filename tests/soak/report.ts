@@ -21,14 +21,14 @@ function row(name: string, episodes: readonly Episode[]): string {
   ].map(({ count, p50, p99, max }) =>
     count === 0 ? "-".padStart(22) : `${p50} / ${p99} / ${max}`.padStart(22)
   );
-  const down = Math.max(...episodes.map(({ startedAt, healedAt }) => healedAt - startedAt));
+  const down = Math.max(0, ...episodes.map(({ startedAt, healedAt }) => healedAt - startedAt));
   const seconds = (down / 1_000).toFixed(1).padStart(8);
   return `  ${name.padEnd(34)}${String(episodes.length).padStart(4)}${seconds}${cells.join("")}`;
 }
 
-/** The episodes by which recovery is judged: those after which a new connection only had to be made. */
+/** The episodes by which recovery is judged: every connection was lost, and only a new one had to be made. */
 export function judged(episodes: readonly Episode[]): Episode[] {
-  return episodes.filter(({ fault }) => fault.kind === "link" || fault.kind === "pause");
+  return episodes.filter(({ fault }) => fault.kind === "link");
 }
 
 function recovery(episodes: readonly Episode[]): string[] {
@@ -40,7 +40,8 @@ function recovery(episodes: readonly Episode[]): string[] {
       "confirm 50/99/max".padStart(22)
     }${"delivery 50/99/max".padStart(22)}`,
     ...names.map((name) => row(name, episodes.filter(({ fault }) => fault.name === name))),
-    row("all but blackholes and restarts", judged(episodes)),
+    row("all that cut connections", judged(episodes)),
+    row("all that connections may outlive", episodes.filter(({ fault }) => fault.kind === "pause")),
   ];
 }
 
@@ -88,6 +89,8 @@ export function report({ verdict, episodes, memory, ...rest }: Findings): string
 export function comparison(all: readonly Findings[]): string {
   const heads = [
     "client",
+    "faults",
+    "attempts",
     "acknowledged",
     "rejected",
     "lost",
@@ -95,8 +98,8 @@ export function comparison(all: readonly Findings[]): string {
     "hung",
     "uncaught",
     "misacknowledged",
-    "confirm 50/99/max",
-    "delivery 50/99/max",
+    "ms to confirm 50/99/max",
+    "ms to delivery 50/99/max",
   ];
   const times = (numbers: readonly number[]) => {
     const { p50, p99, max } = spread(numbers);
