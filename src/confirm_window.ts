@@ -29,6 +29,7 @@ export class ConfirmWindow<S extends Send> {
   #inFlight = new Map<number, S>();
   #open = new Set<S>();
   #bytes = 0;
+  #inFlightBytes = 0;
 
   /** How many sends are open. */
   get size(): number {
@@ -43,6 +44,11 @@ export class ConfirmWindow<S extends Send> {
   /** How many messages the broker has not confirmed yet. */
   get inFlight(): number {
     return this.#inFlight.size;
+  }
+
+  /** How many bytes those hold, whether or not somebody still waits for the outcome. */
+  get inFlightBytes(): number {
+    return this.#inFlightBytes;
   }
 
   /** The open sends, in the order of the calls. */
@@ -68,6 +74,7 @@ export class ConfirmWindow<S extends Send> {
     const send = this.#waiting.shift()!;
     send.written = true;
     this.#inFlight.set(tag, send);
+    this.#inFlightBytes += send.bytes;
   }
 
   /**
@@ -78,6 +85,7 @@ export class ConfirmWindow<S extends Send> {
     const confirmed: S[] = [];
     const take = (key: number, send: S) => {
       this.#inFlight.delete(key);
+      this.#inFlightBytes -= send.bytes;
       if (!send.settled) confirmed.push(send);
     };
     if (multiple) {
@@ -112,6 +120,7 @@ export class ConfirmWindow<S extends Send> {
     const recalled = [...this.#inFlight.values()].filter((send) => !send.settled);
     for (const send of recalled) send.returned = undefined;
     this.#inFlight.clear();
+    this.#inFlightBytes = 0;
     this.#waiting.prepend(recalled);
     return recalled;
   }
@@ -130,6 +139,7 @@ export class ConfirmWindow<S extends Send> {
   clear(): void {
     this.#waiting.drain();
     this.#inFlight.clear();
+    this.#inFlightBytes = 0;
   }
 
   #dropSettled(): void {

@@ -1,7 +1,7 @@
 import { parseAmqpUrl } from "./amqp_url.ts";
 import type { ConnectionOptions } from "./connection_options.ts";
 import { ConfigurationError } from "./errors.ts";
-import { readEnvironment } from "./runtime.ts";
+import { environmentIsDenied, readEnvironment } from "./runtime.ts";
 import { resolveTls, type TlsOptions } from "./tls_options.ts";
 import { integer, nonEmptyText, show, text } from "./validate.ts";
 
@@ -13,6 +13,8 @@ export interface Endpoint {
   readonly password: string;
   readonly vhost: string;
   readonly tls: TlsOptions | undefined;
+  /** What to know of the address where it does not answer. */
+  readonly note?: string;
 }
 
 /** Parts of an address that were given as options of their own. */
@@ -80,6 +82,9 @@ function fromParts({ hostname, port }: ConnectionOptions, given: GivenParts): Re
       password: password ?? environmentText("RABBITMQ_PASSWORD", "guest"),
       vhost: vhost ?? text("RABBITMQ_VHOST", environmentText("RABBITMQ_VHOST", "/")),
       tls: tls || undefined,
+      ...(hostname === undefined && environmentIsDenied("RABBITMQ_HOST")
+        ? { note: "by default, as RABBITMQ_HOST may not be read: see --allow-env" }
+        : {}),
     }],
     heartbeatSeconds: undefined,
   };

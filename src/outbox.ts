@@ -42,17 +42,6 @@ interface OpenSend extends Send, PromiseWithResolvers<void> {
   readonly callbacks: SendCallbacks;
 }
 
-/** When a callback of the program is called. */
-type Call = (callback: () => void) => void;
-
-const atOnce: Call = (callback) => callback();
-
-/**
- * For what is refused within the very call of `send`: a callback that sends again, and is refused
- * again, must neither overflow the stack nor keep everything else from running.
- */
-const later: Call = (callback) => void setTimeout(callback, 0);
-
 /** The least time for closing the channel, when the deadline of a stop is used up. */
 const CLOSE_MS = 100;
 
@@ -74,6 +63,8 @@ export class Outbox {
   #expiry = new Expiry<OpenSend>(() => this.#window.open, (send) => this.#expire(send));
   #room = new Room(() => this.#hasRoom());
   #unobserve: () => void = () => {};
+  /** Whether a callback is running that was told of a refusal. */
+  #refusing = false;
 
   constructor(
     link: Link,
@@ -129,7 +120,7 @@ export class Outbox {
       this.#pump();
     } else {
       send.settled = true;
-      this.#conclude(send, error, later);
+      this.#notNested(() => this.#conclude(send, error));
     }
     return send.promise;
   }
@@ -140,9 +131,23 @@ export class Outbox {
     const { nackCallback } = callbacks;
     if (nackCallback !== undefined) {
       rejected.catch(() => {}); // The callback takes it.
-      later(() => this.#host.run("the nackCallback", () => nackCallback(error)));
+      this.#notNested(() => this.#host.run("the nackCallback", () => nackCallback(error)));
     }
     return rejected;
+  }
+
+  /**
+   * Calls back about a refusal at once, but for one within such a call: a callback that sends again,
+   * and is refused again, must neither overflow the stack nor keep everything else from running.
+   */
+  #notNested(callBack: () => void): void {
+    if (this.#refusing) return void setTimeout(() => this.#notNested(callBack), 0);
+    this.#refusing = true;
+    try {
+      callBack();
+    } finally {
+      this.#refusing = false;
+    }
   }
 
   /** Resolved while there is room for another message. */
@@ -258,7 +263,11 @@ export class Outbox {
   #pump(): void {
     const { channel } = this.#session;
     if (channel === undefined || this.#link.blocked !== undefined) return;
-    while (this.#window.inFlight < this.#limit()) {
+    const { maxBufferedBytes } = this.#options;
+    // What was given up still takes its place in the socket's buffer until the broker has read it.
+    while (
+      this.#window.inFlight < this.#limit() && this.#window.inFlightBytes < maxBufferedBytes
+    ) {
       const send = this.#window.next();
       if (send === undefined) return;
       try {
@@ -316,28 +325,28 @@ export class Outbox {
   }
 
   /** Tells the program the outcome of a send, once. */
-  #conclude(send: OpenSend, error: PublishError | undefined, call: Call = atOnce): void {
+  #conclude(send: OpenSend, error: PublishError | undefined): void {
     const { ackCallback } = send.callbacks;
     if (error === undefined) {
       if (ackCallback !== undefined) this.#host.run("the ackCallback", ackCallback);
       send.resolve();
     } else {
-      this.#tellFailure(send, error, call);
+      this.#tellFailure(send, error);
       send.reject(error);
     }
     this.#counter.settled(send.sequence, error === undefined);
   }
 
-  #tellFailure(send: OpenSend, error: PublishError, call: Call): void {
+  #tellFailure(send: OpenSend, error: PublishError): void {
     const { nackCallback } = send.callbacks;
     const { onSendFailure } = this.#options;
     if (nackCallback === undefined && onSendFailure === undefined) return;
     send.promise.catch(() => {}); // The callback takes it.
     if (nackCallback !== undefined) {
-      call(() => this.#host.run("the nackCallback", () => nackCallback(error)));
+      this.#host.run("the nackCallback", () => nackCallback(error));
     } else {
       const failed = { ...target(send), body: send.message.body };
-      call(() => this.#host.run("onSendFailure", () => onSendFailure!(error, failed)));
+      this.#host.run("onSendFailure", () => onSendFailure!(error, failed));
     }
   }
 

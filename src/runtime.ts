@@ -15,6 +15,16 @@ export function readEnvironment(name: string): string | undefined {
   }
 }
 
+/** Whether a variable of the environment may not be read, so that nobody knows whether it is set. */
+export function environmentIsDenied(name: string): boolean {
+  try {
+    globalThis.Deno?.env.get(name);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 /**
  * Calls `listener` when the operating system sends `signal`.
  *

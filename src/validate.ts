@@ -30,7 +30,7 @@ export function knownOptions(
     // A string is not shown: it may be a URL with a password.
     const received = typeof options === "string" ? "a string" : show(options);
     throw new ConfigurationError(
-      `Cannot use ${received} as the ${what}: pass a plain object with ${known.join(", ")}`,
+      `Cannot use the ${what}: received ${received}: pass an object with ${known.join(", ")}`,
     );
   }
   for (const name of Object.keys(options)) {

@@ -20,8 +20,8 @@ Deno.test("Outbox lets the program go on although a refused callback sends again
     if (++calls < 1_000) made.send({ nackCallback });
   };
   made.send({ nackCallback });
-  assertEquals(calls, 0); // Each call has a turn of its own.
-  await eventually("other timers run between", () => calls > 0);
+  assertEquals(calls, 1); // The one that it caused has a turn of its own.
+  await eventually("other timers run between", () => calls > 1);
   await eventually("it ends when the program lets it", () => calls === 1_000);
 });
 

@@ -29,7 +29,8 @@ export function connectError(error: unknown, endpoint: Endpoint): ConnectionErro
   if (error instanceof ConnectionError) return error;
   const { name, message, code } = foreign(error);
   const address = `${endpoint.hostname}:${endpoint.port}`;
-  const at = `Cannot connect to the broker at ${address}${endpoint.tls ? " with TLS" : ""}`;
+  const at = `Cannot connect to the broker at ${address}${endpoint.tls ? " with TLS" : ""}` +
+    (endpoint.note === undefined ? "" : ` (${endpoint.note})`);
   const make = (why: string, errorCode = "CONNECTION") =>
     new ConnectionError(`${at}: ${why}`, { code: errorCode, cause: error });
 

@@ -160,7 +160,8 @@ for (const [what, { task, says }] of Object.entries(FAILURES)) {
     assertMatch(error.message, says);
     const warnings = lines.filter(({ level }) => level === "warn");
     assertEquals(warnings.length, 1);
-    assertMatch(warnings[0].message, /^a task failed \(retry\): /);
+    assertMatch(warnings[0].message, /^a task failed; its message will be retried$/);
+    assertMatch((warnings[0].data[0] as Error).message, says);
   });
 }
 
@@ -191,7 +192,8 @@ for (const read of ["text", "json"] as const) {
     assertEquals(failed[0].error.code, "MESSAGE_DECODE");
     const warnings = lines.filter(({ level }) => level === "warn");
     assertEquals(warnings.length, 1);
-    assertMatch(warnings[0].message, /^a task failed \(reject\): Cannot read the body/);
+    assertMatch(warnings[0].message, /^a task failed; its message will be rejected$/);
+    assertInstanceOf(warnings[0].data[0], MessageDecodeError);
   });
 }
 

@@ -70,6 +70,21 @@ Deno.test("A program without permission for the environment gets the defaults", 
   assertEquals(await run(source, []), { code: 0, stdout: "made\n", stderr: "" });
 });
 
+Deno.test("start() names --allow-env where RABBITMQ_HOST may not be read", async () => {
+  const source = `
+    import { Connection, Publisher } from "@lapinmq/lapinmq";
+    const connection = new Connection({ logger: null });
+    try {
+      await new Publisher({ connection }).start();
+    } catch (error) {
+      console.log(error.message);
+    }
+  `;
+  const { stdout } = await run(source, []);
+  assertStringIncludes(stdout, "localhost:5672 (by default, as RABBITMQ_HOST may not be read");
+  assertStringIncludes(stdout, "--allow-env");
+});
+
 Deno.test("start() without --allow-net fails at once, and names the flag", async () => {
   const source = `
     import { Publisher, Connection } from "@lapinmq/lapinmq";
