@@ -176,7 +176,7 @@ export class Slot {
     this.#tail?.close();
     this.#tail = undefined;
     this.#child = undefined;
-    if (signal === "SIGTERM" && code === 1) {
+    if (signal === "SIGTERM" && code !== 0) {
       this.#options.history.uncaught(`${this.process} ended with ${code}`);
     }
   }

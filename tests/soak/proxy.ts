@@ -99,9 +99,9 @@ export async function startProxy(target: number): Promise<Proxy> {
       bytes -= part.length;
       if (to.destroyed) break;
       if (!to.write(part)) await Promise.race([once(to, "drain"), once(to, "close")]);
-      // A turn of its own, so that the parts are not joined again.
+      // Long enough apart that the receiver reads them one by one.
       if (weather.fragmentBytes !== undefined) {
-        await new Promise((resolve) => setImmediate(resolve));
+        await new Promise((resolve) => setTimeout(resolve, 1));
       }
       if (bytes < HELD_BYTES / 2) from.resume();
     }
