@@ -6,7 +6,7 @@ import { findCulprits } from "./culprits.ts";
 import { ChannelError, ConfigurationError, LapinmqError } from "./errors.ts";
 import { Expiry } from "./expiry.ts";
 import { FlushCounter } from "./flush_counter.ts";
-import { type Health, sessionHealth } from "./health.ts";
+import { type Health, sessionHealth, whyOpening } from "./health.ts";
 import type { Link } from "./link.ts";
 import {
   ConfirmTimeoutError,
@@ -371,10 +371,11 @@ export class Outbox {
     if (blocked !== undefined) return { reason: `blocked by the broker: ${blocked.reason}` };
     const { state } = this.#session;
     if (state.kind !== "opening") return { reason: "the broker did not confirm it" };
+    const cause = whyOpening(state.cause, this.#link);
     return {
       reason: `disconnected since ${state.since.toISOString()}` +
-        (state.cause === undefined ? "" : ` (${state.cause.message})`),
-      cause: state.cause,
+        (cause === undefined ? "" : ` (${cause.message})`),
+      cause,
     };
   }
 }
