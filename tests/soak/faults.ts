@@ -119,6 +119,10 @@ const EVERYWHERE: readonly Fault[] = [
     stalled: true,
     ms: random.between(1_000, 6_000),
   })),
+  weather("stall workers", "worker", (random) => ({
+    stalled: true,
+    ms: random.between(1_000, 6_000),
+  })),
   weather("delay", "both", (random) => ({
     latencyMs: random.between(50, 300),
     ms: random.between(1_000, 4_000),
@@ -135,6 +139,22 @@ const EVERYWHERE: readonly Fault[] = [
       const at = Date.now();
       for (const proxy of proxiesOf(scene, "both")) proxy.blackhole();
       return Promise.resolve({ at });
+    },
+  },
+  {
+    // Hits every step of setting up connections, channels and consumers.
+    name: "flapping",
+    hits: "both",
+    kind: "link",
+    run: async (scene) => {
+      const proxies = proxiesOf(scene, "both");
+      for (let times = scene.random.between(10, 30); times > 0; times--) {
+        for (const proxy of proxies) proxy.cut(scene.random.chance(0.5) ? "fin" : "rst");
+        await pause(scene.random.between(1, 300));
+      }
+      const at = Date.now();
+      for (const proxy of proxies) proxy.cut("rst");
+      return { at };
     },
   },
   {
@@ -173,6 +193,18 @@ const EVERYWHERE: readonly Fault[] = [
       await node.evaluate(`rabbit_alarm:set_alarm({${alarm}, []})`);
       await pause(scene.random.between(1_000, 5_000));
       await node.evaluate(`rabbit_alarm:clear_alarm(${alarm})`);
+      return { at: Date.now() };
+    },
+  },
+  {
+    name: "programs frozen (SIGSTOP)",
+    hits: "both",
+    kind: "pause",
+    run: async ({ slots, random }) => {
+      const frozen = slots.filter(({ name }) => name.endsWith("-1"));
+      for (const slot of frozen) slot.signal("SIGSTOP");
+      await pause(random.between(1_000, 8_000));
+      for (const slot of frozen) slot.signal("SIGCONT");
       return { at: Date.now() };
     },
   },

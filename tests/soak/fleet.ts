@@ -134,6 +134,11 @@ export class Slot {
     });
   }
 
+  /** Sends the process a signal that does not end it. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#child?.kill(signal);
+  }
+
   /** Kills the process. */
   async kill(): Promise<void> {
     await this.#end("SIGKILL");

@@ -2,7 +2,8 @@
  * `deno task soak`: publishers and workers under fire, and a verdict on what became of every message.
  *
  *     deno task soak [--minutes=3] [--seed=N] [--broker=3|4] [--kind=single|cluster] [--faults-every=SECONDS]
- *                    [--rate=MESSAGES_PER_SECOND] [--delivery-limit=default] [--keep]
+ *                    [--only=PART_OF_A_FAULT'S_NAME] [--rate=MESSAGES_PER_SECOND] [--delivery-limit=default]
+ *                    [--keep]
  *     deno task soak --sabotage=ack-early|ignore-confirms|wrong-channel|all    proves the checker
  *     deno task soak --client=NAME, or --compare                              the same for other clients
  */
@@ -12,6 +13,7 @@ import { ROOT } from "../../tools/launch.ts";
 import { runTool } from "../../tools/options.ts";
 import { charges } from "./checker.ts";
 import { CLIENTS } from "./client.ts";
+import { type Fault, faultsFor } from "./faults.ts";
 import { comparison, report } from "./report.ts";
 import { copyLibrary, type Sabotage, SABOTAGES } from "./sabotage.ts";
 import { type Findings, soak, type SoakOptions } from "./soak.ts";
@@ -22,6 +24,7 @@ const FLAGS = [
   "broker",
   "kind",
   "faults-every",
+  "only",
   "rate",
   "delivery-limit",
   "sabotage",
@@ -68,17 +71,27 @@ function choiceOf<T extends string>(
   throw new Error(`Cannot take --${name}=${text}: choose from ${choices.join(", ")}`);
 }
 
+function chooseFaults(kind: "single" | "cluster", part: string): Fault[] {
+  const all = faultsFor(kind);
+  const chosen = all.filter(({ name }) => name.includes(part));
+  if (chosen.length > 0) return chosen;
+  const names = all.map(({ name }) => `  ${name}`).join("\n");
+  throw new Error(`Cannot take --only=${part}: no fault has that in its name:\n${names}`);
+}
+
 function readSoakOptions(
   flags: Map<string, string>,
   signal: AbortSignal,
 ): Options {
+  const kind = choiceOf(flags, "kind", ["single", "cluster"], "single");
   return {
     keep: flags.has("keep"),
     minutes: numberOf(flags, "minutes", flags.has("sabotage") ? 1 : 3),
     seed: numberOf(flags, "seed", crypto.getRandomValues(new Uint16Array(1))[0]),
     version: choiceOf(flags, "broker", ["3", "4"], "4"),
-    kind: choiceOf(flags, "kind", ["single", "cluster"], "single"),
+    kind,
     pauseMs: 1_000 * numberOf(flags, "faults-every", 1.5),
+    faults: chooseFaults(kind, flags.get("only") ?? ""),
     limited: choiceOf(flags, "delivery-limit", ["default", "none"], "none") === "default",
     client: choiceOf(flags, "client", CLIENTS, "lapinmq"),
     rate: numberOf(flags, "rate", 120),

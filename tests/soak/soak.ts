@@ -2,7 +2,7 @@
 
 import { type BrokerKind, type Brokers, DEAD_QUEUE, startBrokers } from "./brokers.ts";
 import { History, type Verdict } from "./checker.ts";
-import { type Fault, faultsFor, series } from "./faults.ts";
+import { type Fault, series } from "./faults.ts";
 import { createSlot, type FleetOptions, type Slot } from "./fleet.ts";
 import { randomFrom } from "./random.ts";
 import { firstSigns, type Sign } from "./recovery.ts";
@@ -15,6 +15,8 @@ export interface SoakOptions {
   readonly kind: BrokerKind;
   /** The pause between one recovery and the next fault, on average. */
   readonly pauseMs: number;
+  /** What may happen: each before one of them repeats. */
+  readonly faults: readonly Fault[];
   /** Whether quorum queues keep the broker's delivery limit, and some messages always fail. */
   readonly limited: boolean;
   readonly client: string;
@@ -174,11 +176,11 @@ class Run {
   }
 
   async #disturb(): Promise<void> {
-    const { seed, kind, minutes, pauseMs, log, signal } = this.#options;
+    const { seed, faults, minutes, pauseMs, log, signal } = this.#options;
     const random = randomFrom(seed);
     const scene = { brokers: this.#brokers, slots: this.#slots, random };
     const end = this.#startedAt + minutes * 60_000;
-    for (const fault of series(faultsFor(kind), random)) {
+    for (const fault of series(faults, random)) {
       await pause(random.between(pauseMs / 2, pauseMs * 1.5));
       if (Date.now() > end || signal.aborted) return;
       const startedAt = Date.now();
