@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import amqp from "amqplib";
 import { type Node, startNode } from "../../tools/broker.ts";
+import { canInstall, installServer } from "../../tools/broker/apt.ts";
 import { debianFolder } from "../../tools/broker/debian_folder.ts";
 import { greet } from "../../tools/broker/probe.ts";
 import { installedServer, type Server } from "../../tools/broker/server.ts";
@@ -11,6 +12,7 @@ export type BrokerKind = "single" | "cluster";
 
 /** What is to be started. */
 export interface BrokerOptions {
+  /** `3` is the server that this machine has, `4` the one in `.brokers`. */
   readonly version: "3" | "4";
   readonly kind: BrokerKind;
   /** Whether quorum queues keep the broker's own delivery limit; by default they have none. */
@@ -26,9 +28,10 @@ const ANSWER_MS = 3_000;
 
 async function serverOf(version: "3" | "4", log: (line: string) => void): Promise<Server> {
   if (version === "4") return await debianFolder(log);
-  const server = await installedServer();
+  const server = await installedServer() ??
+    (await canInstall() ? await installServer(log) : undefined);
   if (server === undefined) {
-    throw new Error("Cannot start RabbitMQ 3: rabbitmq-server is not installed on this machine");
+    throw new Error("Cannot start RabbitMQ: rabbitmq-server is not installed on this machine");
   }
   return server;
 }
@@ -77,7 +80,8 @@ export class Brokers implements AsyncDisposable {
   }
 
   async declare(): Promise<void> {
-    const { limited, version } = this.#options;
+    const { limited } = this.#options;
+    const isVersion4 = Number(this.version.split(".")[0]) >= 4;
     await withChannel(this.nodes[0], async (channel) => {
       await channel.assertQueue(DEAD_QUEUE, {
         durable: true,
@@ -86,7 +90,7 @@ export class Brokers implements AsyncDisposable {
       for (const queue of this.queues) {
         const type = queue.includes("quorum") ? "quorum" : "classic";
         // RabbitMQ 3 has no delivery limit unless it is told, and does not know -1.
-        const unlimited = version === "4" ? { "x-delivery-limit": -1 } : {};
+        const unlimited = isVersion4 ? { "x-delivery-limit": -1 } : {};
         // The default strategy may lose what it moves.
         const deadLettering = {
           "x-dead-letter-exchange": "",
