@@ -37,6 +37,9 @@ export interface Fault {
   run(scene: Scene): Promise<Healed>;
 }
 
+/** How long a program may take to end in good order. */
+const END_MS = 30_000;
+
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 function proxiesOf(scene: Scene, hits: Fault["hits"]): Proxy[] {
@@ -85,6 +88,22 @@ function anyNode({ brokers, random }: Scene): Node {
 /** When the brokers serve again: with one node, as soon as it lets clients in. */
 function serves({ brokers }: Scene, node: Node): Promise<number> {
   return brokers.nodes.length === 1 ? brokers.accepts(node) : brokers.confirms(node);
+}
+
+/** Asks the last program of a role to end, and starts its successor. */
+function restart(name: string, role: "publisher" | "worker"): Fault {
+  return {
+    name,
+    hits: role,
+    kind: "program",
+    run: async ({ slots }) => {
+      const slot = slots.findLast((one) => one.role === role)!;
+      await slot.end(END_MS);
+      const at = Date.now();
+      slot.start();
+      return { at };
+    },
+  };
 }
 
 /** Kills one node of a cluster; it comes back when messages flow again by way of the others. */
@@ -220,15 +239,25 @@ const EVERYWHERE: readonly Fault[] = [
       return { at };
     },
   },
+  restart("publisher restarted (SIGTERM)", "publisher"),
+  restart("worker restarted (SIGTERM)", "worker"),
   {
-    name: "publisher restarted (SIGTERM)",
-    hits: "publisher",
+    name: "restarted while cut off (SIGTERM)",
+    hits: "both",
     kind: "program",
-    run: async ({ slots }) => {
-      const slot = slots.findLast(({ role }) => role === "publisher")!;
-      await slot.end(30_000);
+    run: async (scene) => {
+      const proxies = proxiesOf(scene, "both");
+      for (const proxy of proxies) {
+        proxy.refuse();
+        proxy.cut("rst");
+      }
+      const ending = scene.slots.filter(({ name }) => name.endsWith("-1"));
+      const ended = Promise.all(ending.map((slot) => slot.end(END_MS)));
+      await pause(scene.random.between(500, 4_000));
+      for (const proxy of proxies) proxy.accept();
+      await ended;
       const at = Date.now();
-      slot.start();
+      for (const slot of ending) slot.start();
       return { at };
     },
   },
