@@ -2,7 +2,7 @@
 
 import { charges } from "./checker.ts";
 import { spread } from "./recovery.ts";
-import type { Episode, Findings } from "./soak.ts";
+import { type Episode, type Findings, HEARTBEAT_SECONDS } from "./soak.ts";
 
 /** How many examples of a charge are shown. */
 const EXAMPLES = 5;
@@ -45,6 +45,13 @@ function recovery(episodes: readonly Episode[]): string[] {
   ];
 }
 
+function noticed(episodes: readonly Episode[]): string[] {
+  const { count, p50, max } = spread(episodes.flatMap((episode) => episode.noticed));
+  if (count === 0) return [];
+  const told = `${p50} ms, ${max} ms at most (the heartbeat is ${HEARTBEAT_SECONDS * 1_000} ms)`;
+  return [`A connection that was dead without a word was replaced after ${told}.`];
+}
+
 /** The report on a soak. */
 export function report({ verdict, episodes, memory, ...rest }: Findings): string {
   const { options, brokerVersion, seconds } = rest;
@@ -73,6 +80,7 @@ export function report({ verdict, episodes, memory, ...rest }: Findings): string
     `  settled late    ${verdict.late} (their call said so)`,
     "",
     ...recovery(episodes),
+    ...noticed(episodes),
     "",
     "Memory (RSS, MiB: median of the first half, of the second, largest):",
     ...memory.map(({ program, first, second, max }) =>

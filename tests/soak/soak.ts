@@ -40,6 +40,8 @@ export interface Episode {
   readonly confirms: readonly number[];
   /** Milliseconds from the healing to the first delivery, for each worker and queue. */
   readonly deliveries: readonly number[];
+  /** Milliseconds until each program opened a new connection, where nothing told it that the old one was dead. */
+  readonly noticed: readonly number[];
   /** The flows that had not come back when they were waited for no longer. */
   readonly missing: readonly string[];
 }
@@ -63,7 +65,8 @@ export interface Findings {
   readonly seconds: number;
 }
 
-const HEARTBEAT_SECONDS = 2;
+/** Of every client. */
+export const HEARTBEAT_SECONDS = 2;
 const PUBLISHERS = 2;
 const WORKERS = 2;
 /** How long the flows are waited for after a fault. */
@@ -192,7 +195,10 @@ class Run {
         return slot.acceptedAt > startedAt ? Math.max(healedAt, slot.acceptedAt) : undefined;
       }, healedAt);
       await after?.();
-      const episode = { fault, startedAt, healedAt, ...recovery };
+      const noticed = fault.kind !== "silence" ? [] : this.#slots
+        .filter(({ acceptedAt }) => acceptedAt > startedAt)
+        .map(({ acceptedAt }) => acceptedAt - startedAt);
+      const episode = { fault, startedAt, healedAt, noticed, ...recovery };
       this.#episodes.push(episode);
       for (const flow of recovery.missing) {
         this.#history.hung(`${flow} did not flow again within 60 s after "${fault.name}"`);
