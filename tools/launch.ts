@@ -8,18 +8,20 @@ export const ROOT: string = decodeURIComponent(new URL("../", import.meta.url).p
 export interface LaunchOptions {
   /** The whole environment of the program. */
   readonly environment?: Record<string, string>;
+  readonly stdin?: "inherit" | "piped";
   readonly stdout?: "inherit" | "piped";
   readonly stderr?: "inherit" | "piped";
 }
 
 /** Starts Deno, with or without jsr.io, in the folder of the repository. */
 export function launch(args: readonly string[], options: LaunchOptions = {}): Deno.ChildProcess {
-  const { environment, stdout = "inherit", stderr = "inherit" } = options;
+  const { environment, stdin = "inherit", stdout = "inherit", stderr = "inherit" } = options;
   return new Deno.Command(Deno.execPath(), {
     args: knownArguments(args) ?? ["run", "--allow-all", "--no-config", LAUNCHER, ...args],
     cwd: ROOT,
     env: environment,
     clearEnv: environment !== undefined,
+    stdin,
     stdout,
     stderr,
   }).spawn();

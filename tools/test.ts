@@ -1,6 +1,7 @@
 /**
- * `deno task test [--broker=3|4] [--unit] [--filter=TEXT] [files]`: finds or starts a broker and runs the tests on it,
- * or only those that need none. Its output is a line per file, the failures in full, and the counts.
+ * `deno task test [--broker=3|4] [--unit] [--folder=tests/chaos] [--filter=TEXT] [files]`: finds or starts a broker and
+ * runs the tests on it, those of one folder alone, or only those that need none. Its output is a line per file, the
+ * failures in full, and the counts.
  */
 import type { Broker } from "./broker/types.ts";
 import { launch, ROOT } from "./launch.ts";
@@ -8,6 +9,8 @@ import { readOptions, runTool } from "./options.ts";
 import { completeReport, readReport, type Report, summary } from "./test_report.ts";
 import { exitCode, withBroker } from "./with_broker.ts";
 
+/** Has a task of its own, as it disturbs brokers and takes its time. */
+const CHAOS = "tests/chaos";
 /** A test that says nothing for so long hangs. */
 const SILENCE_LIMIT_MS = 180_000;
 
@@ -31,9 +34,16 @@ function denoArgs(
     "--sanitize-resources",
     `--junit-path=${junit}`,
     ...(filter === undefined ? [] : [`--filter=${filter}`]),
-    ...(flags.has("unit") ? ["--ignore=tests/integration"] : []),
-    ...(files.length > 0 ? files : ["tests"]),
+    ...whatToRun(flags, files),
   ];
+}
+
+function whatToRun(flags: ReadonlyMap<string, string>, files: readonly string[]): string[] {
+  if (files.length > 0) return [...files];
+  const folder = flags.get("folder");
+  if (folder !== undefined) return [folder];
+  const left = flags.has("unit") ? [CHAOS, "tests/integration"] : [CHAOS];
+  return [`--ignore=${left.join(",")}`, "tests"];
 }
 
 /** Collects what the runner prints, shows a line for each file as it begins, and ends a runner that hangs. */
@@ -132,7 +142,7 @@ if (import.meta.main) {
   Deno.chdir(ROOT);
   const startedAt = performance.now();
   await runTool(async () => {
-    const { want, flags, rest } = readOptions(Deno.args, ["unit", "filter"]);
+    const { want, flags, rest } = readOptions(Deno.args, ["unit", "folder", "filter"]);
     if (flags.has("unit")) {
       const run = await runTests(flags, rest, Deno.env.toObject(), new AbortController().signal);
       return tell(run, "as their files say", startedAt);

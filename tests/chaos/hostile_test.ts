@@ -1,0 +1,154 @@
+/** Input that was made to do harm, and a great deal of it. */
+
+import { Buffer } from "node:buffer";
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { ConnectionError, Consumer } from "../../mod.ts";
+import {
+  AmqpServer,
+  byte,
+  delivery,
+  frame,
+  long,
+  longlong,
+  method,
+  short,
+  shortstr,
+} from "../support/amqp_server.ts";
+import { broker, connectionForTest } from "../support/broker.ts";
+import { eventually } from "../support/eventually.ts";
+import { onChannel } from "../support/on_channel.ts";
+import { program } from "../support/program.ts";
+import { heldTask } from "../support/tasks.ts";
+import { topology } from "../support/topology.ts";
+import { QUICK } from "./support.ts";
+
+/** A delivery whose header frame has this size of body and this table of headers. */
+function crooked(channel: number, tag: string, bodySize: number[], table: number[]): number[] {
+  const flags = 1 << 13; // Headers alone.
+  return [
+    ...method(channel, "basic.deliver", [
+      ...shortstr(tag),
+      ...longlong(1),
+      ...byte(0),
+      ...shortstr(""),
+      ...shortstr("work"),
+    ]),
+    ...frame(2, channel, [
+      ...short(60),
+      ...short(0),
+      ...bodySize,
+      ...short(flags),
+      ...long(table.length),
+      ...table,
+    ]),
+  ];
+}
+
+/** Lists in lists in lists. */
+function nested(depth: number): number[] {
+  const head: number[] = [];
+  for (let level = depth; level > 0; level--) {
+    head.push("A".charCodeAt(0), ...long((level - 1) * 5));
+  }
+  return [...shortstr("x"), ...head];
+}
+
+Deno.test("59 deeply nested headers: no crash, the connection goes on or comes back", async () => {
+  let crookedOnes = 2;
+  await using server = new AmqpServer((client, { name, channel }) => {
+    if (name !== "basic.consume") return false;
+    client.behave({ name, channel, args: new Uint8Array() });
+    const tag = client.consumerTags.get(channel)!;
+    if (crookedOnes-- > 0) client.send(crooked(channel, tag, longlong(0), nested(25_000)));
+    else client.send(delivery(channel, tag, 1, "good"));
+    return true;
+  });
+  const { hostname, port } = server;
+  await using connection = connectionForTest({ hostname, port, reconnect: QUICK });
+  const causes: Error[] = [];
+  connection.addEventListener("disconnected", ({ detail }) => causes.push(detail.cause));
+  const task = heldTask();
+  const consumer = new Consumer({ connection, queueName: "work", taskFunction: task });
+  consumer.addEventListener("channellost", ({ detail }) => causes.push(detail.cause));
+  await consumer.start();
+  await eventually(
+    "a good message arrives",
+    () => task.messages.some((message) => message.body.length === 4),
+  );
+  for (const cause of causes) assertInstanceOf(cause, ConnectionError);
+  task.endAll();
+  await consumer.stop();
+});
+
+Deno.test("61 a body that claims 1 TB: nothing is set aside for it, and stop() returns in time", async () => {
+  await using server = new AmqpServer((client, { name, channel }) => {
+    if (name !== "basic.consume") return false;
+    client.behave({ name, channel, args: new Uint8Array() });
+    const tag = client.consumerTags.get(channel)!;
+    client.send(
+      crooked(channel, tag, [...long(2 ** 8), ...long(0)], []),
+      frame(3, channel, Array.from({ length: 1_000 }, () => 7)),
+    );
+    return true;
+  });
+  const { hostname, port } = server;
+  await using connection = connectionForTest({ hostname, port, connectTimeoutMs: 1_000 });
+  const task = heldTask();
+  const consumer = new Consumer({ connection, queueName: "work", taskFunction: task });
+  consumer.addEventListener("channellost", () => {});
+  const before = Deno.memoryUsage().rss;
+  await consumer.start();
+  assert(Deno.memoryUsage().rss - before < 256 * 1024 * 1024);
+  assertEquals(await consumer.stop({ timeoutMs: 500 }), {
+    completed: 0,
+    released: 0,
+    abandoned: 0,
+  });
+  assertEquals(task.messages.length, 0);
+});
+
+Deno.test("65 a backlog of a million messages: memory stays bounded by prefetch", async () => {
+  const total = 1_000_000;
+  await using made = await topology();
+  const queue = await made.queue();
+  await onChannel(broker.url, async (channel) => {
+    for (let sent = 0; sent < total;) {
+      for (const end = sent + 20_000; sent < end; sent++) {
+        channel.sendToQueue(queue, Buffer.from("x"), { messageId: `${sent}` });
+      }
+      await channel.waitForConfirms();
+    }
+  });
+  await using worker = await program(
+    `
+      import { Consumer } from "@lapinmq/lapinmq";
+      let done = 0, running = 0, most = 0, rss = 0;
+      const first = Deno.memoryUsage().rss;
+      const enough = Promise.withResolvers();
+      const consumer = new Consumer({
+        queueName: ${JSON.stringify(queue)},
+        workers: 10,
+        prefetch: 100,
+        taskFunction: async () => {
+          most = Math.max(most, ++running);
+          await new Promise((resolve) => setTimeout(resolve));
+          running--;
+          rss = Math.max(rss, Deno.memoryUsage().rss);
+          if (++done === 5_000) enough.resolve();
+          return "SUCCESS";
+        },
+      });
+      await consumer.start();
+      await enough.promise;
+      await consumer.stop();
+      console.log(JSON.stringify({ most, grown: rss - first }));
+    `,
+    { flags: ["--allow-all", "--v8-flags=--max-old-space-size=64"] },
+  );
+  const { code } = await worker.ended;
+  assertEquals([code, worker.output.stderr], [0, ""]);
+  const { most, grown } = JSON.parse(worker.output.stdout);
+  assertEquals(most, 10);
+  // A million of them, even without their bodies, would be several times as much.
+  assert(grown < 128 * 1024 * 1024, `The process has grown by ${grown} bytes`);
+});
