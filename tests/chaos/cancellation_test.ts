@@ -40,17 +40,27 @@ Deno.test({
   },
 });
 
-for (
-  const [number, version, type] of [[32, 3, "classic"], [32, 3, "quorum"], [
-    33,
-    4,
-    "quorum",
-  ]] as const
-) {
+const TIMEOUTS = [
+  {
+    name: "32 acknowledgement timeout on a classic queue of RabbitMQ 3",
+    version: 3,
+    type: "classic",
+  },
+  {
+    name: "32 acknowledgement timeout on a quorum queue of RabbitMQ 3",
+    version: 3,
+    type: "quorum",
+  },
+  {
+    name: "33 acknowledgement timeout on a quorum queue of RabbitMQ 4",
+    version: 4,
+    type: "quorum",
+  },
+];
+
+for (const { name, version, type } of TIMEOUTS) {
   Deno.test({
-    name:
-      `${number} acknowledgement timeout on a ${type} queue of RabbitMQ ${version}: subscribed ` +
-      `again, the signal aborted, the late settlement dropped`,
+    name: `${name}: subscribed again, the signal aborted, the late settlement dropped`,
     ignore: ignore || isVersion4 !== (version === 4),
     fn: async () => {
       const [node] = nodes;
