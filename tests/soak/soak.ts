@@ -256,6 +256,13 @@ class Run {
 
   /** What the queues still hold. */
   async #depths(): Promise<string[]> {
+    const held = await this.#held();
+    // What is on its way to the dead-letter queue counts as held by none.
+    const moving = this.#options.limited ? this.#history.verdict().lost.length : 0;
+    return moving > 0 ? [...held, `${moving} messages are held by no queue that is known`] : held;
+  }
+
+  async #held(): Promise<string[]> {
     return [...await this.#brokers.depths()].filter(([, count]) => count > 0)
       .map(([queue, count]) => `${queue} still holds ${count}`);
   }
