@@ -75,7 +75,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "25 exclusive queue of another: permanent and clear at start, retried slowly later",
+  name: "25 exclusive queue of another: start() fails at once and names it",
   ignore,
   fn: async () => {
     const [node] = nodes;
