@@ -2,6 +2,7 @@ import type { DriverConnection } from "./amqp/driver.ts";
 import { ChannelSession } from "./channel_session.ts";
 import { type Connection, coreOf } from "./connection.ts";
 import type { ConnectionUser } from "./connection_core.ts";
+import { ConsumerAdvice } from "./consumer_advice.ts";
 import { type ConsumerOptions, resolveConsumerOptions } from "./consumer_options.ts";
 import type { ConsumerStopOptions, ConsumerStopResult } from "./consumer_results.ts";
 import { QueueNotFoundError } from "./errors.ts";
@@ -40,8 +41,6 @@ export interface ConsumerEventMap {
 
 /** The least time for closing the channel, when the deadline of a stop is used up. */
 const CLOSE_MS = 100;
-/** From here on a message nears the delivery limit of quorum queues, 20 by default on RabbitMQ 4. */
-const MANY_DELIVERIES = 15;
 
 /**
  * Receives messages and works on several of them in parallel. A message is acknowledged after its
@@ -81,6 +80,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   #connection: Connection;
   #host: SubscriptionHost;
   #session: ChannelSession<Subscription>;
+  #advice: ConsumerAdvice;
   #runner: TaskRunner;
   #pool: WorkerPool<HeldDelivery>;
   #lifecycle = new Lifecycle<ConsumerStopResult>();
@@ -88,7 +88,6 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   #subscription: Subscription | undefined;
   #temporaryQueue: TemporaryQueue | undefined;
   #released = 0;
-  #warnedOfPrefetch = false;
   #user: ConnectionUser = { role: "consume", stop: (options) => this.stop(options) };
 
   /**
@@ -103,6 +102,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     const core = coreOf(connection);
     super(core.options.log);
     this.#connection = connection;
+    this.#advice = new ConsumerAdvice(resolved, core.options.log);
     this.#runner = new TaskRunner(resolved, {
       stuckOrNot: () => this.#pauseOrResume(),
       failed: (message, error, outcome) =>
@@ -282,11 +282,11 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
         held.reject();
         break;
       case "retry":
-        this.#warnOfDeliveryLimit(held);
+        this.#advice.onRetry(held.message, this.queueName);
         held.rejectRetry();
         break;
       case "callback":
-        this.#warnOfPrefetch(held);
+        if (held.open) this.#advice.onCallback(this.queueName);
     }
   }
 
@@ -342,23 +342,5 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     this.#temporaryQueue = undefined;
     coreOf(this.#connection).removeUser(this.#user);
     return { completed, released: this.#released, abandoned };
-  }
-
-  #warnOfDeliveryLimit({ message }: HeldDelivery): void {
-    if ((message.deliveryCount ?? 0) < MANY_DELIVERIES) return;
-    coreOf(this.#connection).options.log.warn(
-      `a message of queue "${this.queueName}" has failed ${message.deliveryCount! + 1} times: a ` +
-        `quorum queue drops it, or dead-letters it, at its delivery limit (20 by default)`,
-    );
-  }
-
-  #warnOfPrefetch(held: HeldDelivery): void {
-    if (this.#warnedOfPrefetch || this.#host.options.prefetchGiven || !held.open) return;
-    this.#warnedOfPrefetch = true;
-    coreOf(this.#connection).options.log.warn(
-      `messages of queue "${this.queueName}" wait for callbacks while "prefetch" is ` +
-        `${this.#host.options.prefetch}, as many as "workers": give more, such as 100, so that ` +
-        `others can be worked on meanwhile`,
-    );
   }
 }

@@ -14,14 +14,16 @@ import {
   describeTarget,
   NackedError,
   PublisherOverflowError,
-  PublishError,
+  type PublishError,
   PublisherStoppedError,
   UnroutableError,
 } from "./publish_errors.ts";
-import type { PublisherStopResult, UnsentMessage } from "./publisher_results.ts";
+import type { PublisherStopResult } from "./publisher_results.ts";
 import type { ResolvedPublisherOptions } from "./publisher_options.ts";
 import type { SendCallbacks } from "./send_options.ts";
 import { Room } from "./room.ts";
+import { refused, stoppedFirst, target, toUnsent } from "./send_failures.ts";
+import { Unnested } from "./unnested.ts";
 
 /** A message to send and whom to tell. */
 export interface SendRequest {
@@ -63,8 +65,7 @@ export class Outbox {
   #expiry = new Expiry<OpenSend>(() => this.#window.open, (send) => this.#expire(send));
   #room = new Room(() => this.#hasRoom());
   #unobserve: () => void = () => {};
-  /** Whether a callback is running that was told of a refusal. */
-  #refusing = false;
+  #refusals = new Unnested();
 
   constructor(
     link: Link,
@@ -120,7 +121,7 @@ export class Outbox {
       this.#pump();
     } else {
       send.settled = true;
-      this.#notNested(() => this.#conclude(send, error));
+      this.#refusals.run(() => this.#conclude(send, error));
     }
     return send.promise;
   }
@@ -131,23 +132,9 @@ export class Outbox {
     const { nackCallback } = callbacks;
     if (nackCallback !== undefined) {
       rejected.catch(() => {}); // The callback takes it.
-      this.#notNested(() => this.#host.run("the nackCallback", () => nackCallback(error)));
+      this.#refusals.run(() => this.#host.run("the nackCallback", () => nackCallback(error)));
     }
     return rejected;
-  }
-
-  /**
-   * Calls back about a refusal at once, but for one within such a call: a callback that sends again,
-   * and is refused again, must neither overflow the stack nor keep everything else from running.
-   */
-  #notNested(callBack: () => void): void {
-    if (this.#refusing) return void setTimeout(() => this.#notNested(callBack), 0);
-    this.#refusing = true;
-    try {
-      callBack();
-    } finally {
-      this.#refusing = false;
-    }
   }
 
   /** Resolved while there is room for another message. */
@@ -201,18 +188,7 @@ export class Outbox {
     );
     for (const send of abandoned) {
       if (handled) send.promise.catch(() => {});
-      this.#settle(
-        send,
-        new PublisherStoppedError(
-          `Cannot confirm message ${send.messageId} to ${
-            describeTarget(target(send))
-          }: ${reason} ` +
-            `first${cause === undefined ? "" : ` (${cause.message})`}: ` +
-            (send.written ? "it may or may not have arrived" : "it was not sent"),
-          target(send),
-          cause,
-        ),
-      );
+      this.#settle(send, stoppedFirst(send, reason, cause));
     }
     this.#expiry.stop();
     return abandoned;
@@ -378,22 +354,4 @@ export class Outbox {
       cause,
     };
   }
-}
-
-function target(send: Send) {
-  const { exchange, routingKey } = send.message;
-  return { exchange, routingKey, messageId: send.messageId };
-}
-
-function refused(send: Send, cause: LapinmqError): PublishError {
-  return new PublishError(
-    `Cannot deliver message ${send.messageId} to ${describeTarget(target(send))}: ${cause.message}`,
-    target(send),
-    { code: cause.code, cause },
-  );
-}
-
-function toUnsent(send: Send): UnsentMessage {
-  const { body, properties, headers } = send.message;
-  return { ...target(send), body, properties, headers: headers ?? {} };
 }

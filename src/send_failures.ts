@@ -1,0 +1,41 @@
+import type { Send } from "./confirm_window.ts";
+import type { LapinmqError } from "./errors.ts";
+import {
+  describeTarget,
+  PublishError,
+  PublisherStoppedError,
+  type PublishTarget,
+} from "./publish_errors.ts";
+import type { UnsentMessage } from "./publisher_results.ts";
+
+/** Which message a send is of. */
+export function target(send: Send): PublishTarget {
+  const { exchange, routingKey } = send.message;
+  return { exchange, routingKey, messageId: send.messageId };
+}
+
+/** The broker closed the channel because of the message, or it could not be written. */
+export function refused(send: Send, cause: LapinmqError): PublishError {
+  return new PublishError(
+    `Cannot deliver message ${send.messageId} to ${describeTarget(target(send))}: ${cause.message}`,
+    target(send),
+    { code: cause.code, cause },
+  );
+}
+
+/** A send that was given up, as it is handed back to the program. */
+export function toUnsent(send: Send): UnsentMessage {
+  const { body, properties, headers } = send.message;
+  return { ...target(send), body, properties, headers: headers ?? {} };
+}
+
+/** The publisher came to its end first. */
+export function stoppedFirst(send: Send, reason: string, cause: Error | undefined): PublishError {
+  return new PublisherStoppedError(
+    `Cannot confirm message ${send.messageId} to ${describeTarget(target(send))}: ${reason} first` +
+      `${cause === undefined ? "" : ` (${cause.message})`}: ` +
+      (send.written ? "it may or may not have arrived" : "it was not sent"),
+    target(send),
+    cause,
+  );
+}
