@@ -35,6 +35,9 @@ export interface SessionOwner<C extends SessionChannel> {
 /** How long closing a channel may take. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
+/** The least time for that, when the deadline of a stop is used up. */
+export const LEAST_CLOSE_MS = 100;
+
 /** Where a session stands. Replaced whole at every change. */
 export type SessionState<C extends SessionChannel> =
   | { readonly kind: "stopped"; readonly since: Date }
@@ -68,6 +71,13 @@ export class ChannelSession<C extends SessionChannel> {
   /** The channel, where it is open. */
   get channel(): C | undefined {
     return this.#state.kind === "open" ? this.#state.channel : undefined;
+  }
+
+  /** What keeps the channel from opening, be it of its own or of the link: the latest to go wrong. */
+  get obstacle(): Error | undefined {
+    if (this.#state.kind !== "opening") return undefined;
+    const { state } = this.#link;
+    return (state.kind === "connecting" ? state.cause : undefined) ?? this.#state.cause;
   }
 
   /**
@@ -154,7 +164,7 @@ export class ChannelSession<C extends SessionChannel> {
     if (giveUpAfterMs === undefined) return;
     this.#patience ??= setTimeout(() => {
       if (this.#state.kind !== "opening") return;
-      const { cause } = this.#state;
+      const cause = this.obstacle;
       this.#owner.gaveUp?.(
         new ConnectionError(
           `Gave up after ${giveUpAfterMs} ms ("giveUpAfterMs") without a channel to the ` +
@@ -171,11 +181,7 @@ export class ChannelSession<C extends SessionChannel> {
   }
 
   #startTimeout(timeoutMs: number, what: string): ConnectionError {
-    const cause = this.#state.kind === "opening" && this.#state.cause !== undefined
-      ? this.#state.cause
-      : this.#link.state.kind === "connecting"
-      ? this.#link.state.cause
-      : undefined;
+    const cause = this.obstacle;
     return new ConnectionError(
       `Cannot start the ${what} within ${timeoutMs} ms ("startTimeoutMs"): ` +
         (cause?.message ?? "the broker does not answer: start it, or wait longer"),

@@ -1,6 +1,7 @@
 import { amqplibDriver } from "./amqp/amqplib_driver.ts";
 import type { Driver } from "./amqp/driver.ts";
 import type { ResolvedConnectionOptions } from "./connection_options.ts";
+import { Deadline } from "./deadline.ts";
 import { type ConnectionRole, Link } from "./link.ts";
 
 /** A publisher or consumer, as its connection knows it. */
@@ -39,9 +40,8 @@ export class ConnectionCore {
    * @param timeoutMs How long it may take altogether; each its own default where it is `undefined`.
    */
   async close(timeoutMs?: number): Promise<void> {
-    const deadline = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
-    const left = () =>
-      deadline === undefined ? undefined : Math.ceil(Math.max(deadline - performance.now(), 0));
+    const deadline = timeoutMs === undefined ? undefined : new Deadline(timeoutMs);
+    const left = () => deadline?.left();
     for (const role of ["consume", "publish"] as const) {
       const users = [...this.#users].filter((user) => user.role === role);
       await Promise.all(users.map((user) => user.stop({ timeoutMs: left() })));

@@ -1,10 +1,11 @@
 import type { DriverConnection } from "./amqp/driver.ts";
-import { ChannelSession } from "./channel_session.ts";
+import { ChannelSession, LEAST_CLOSE_MS } from "./channel_session.ts";
 import { type Connection, coreOf } from "./connection.ts";
 import type { ConnectionUser } from "./connection_core.ts";
 import { ConsumerAdvice } from "./consumer_advice.ts";
 import { type ConsumerOptions, resolveConsumerOptions } from "./consumer_options.ts";
 import type { ConsumerStopOptions, ConsumerStopResult } from "./consumer_results.ts";
+import { Deadline } from "./deadline.ts";
 import { QueueNotFoundError } from "./errors.ts";
 import { type ErrorDetail, TypedEventTarget } from "./events.ts";
 import { type Health, sessionHealth } from "./health.ts";
@@ -38,9 +39,6 @@ export interface ConsumerEventMap {
   /** A listener threw. */
   error: ErrorDetail;
 }
-
-/** The least time for closing the channel, when the deadline of a stop is used up. */
-const CLOSE_MS = 100;
 
 /**
  * Receives messages and works on several of them in parallel. A message is acknowledged after its
@@ -321,9 +319,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   }
 
   async #drain(timeoutMs: number): Promise<ConsumerStopResult> {
-    const deadline = performance.now() + timeoutMs;
-    const timeUp = Promise.withResolvers<void>();
-    const timer = setTimeout(timeUp.resolve, timeoutMs);
+    const deadline = new Deadline(timeoutMs);
     const subscription = this.#session.channel;
     const settledBefore = subscription?.settled ?? 0;
     this.#released = 0;
@@ -331,14 +327,14 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     const cancelled = subscription?.cancel().catch(() => {});
     this.#releaseWaiting();
     for (const held of subscription?.held ?? []) held.retryNow();
-    const work = Promise.all([cancelled, this.#pool.idle(), subscription?.whenEmpty()]);
-    await Promise.race([work, timeUp.promise]);
-    clearTimeout(timer);
+    await deadline.wait(
+      Promise.all([cancelled, this.#pool.idle(), subscription?.whenEmpty()]),
+    );
 
     const abandoned = Math.max(subscription?.outstanding ?? 0, this.#pool.running);
     const completed = (subscription?.settled ?? 0) - settledBefore;
     subscription?.abandon(new Error("The consumer was stopped before the message was settled"));
-    await this.#session.stop(Math.max(deadline - performance.now(), CLOSE_MS));
+    await this.#session.stop(deadline.left(LEAST_CLOSE_MS));
     this.#temporaryQueue = undefined;
     coreOf(this.#connection).removeUser(this.#user);
     return { completed, released: this.#released, abandoned };

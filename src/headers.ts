@@ -1,6 +1,6 @@
 import type { FieldTable } from "./amqp/driver.ts";
 import { ConfigurationError } from "./errors.ts";
-import { isPlainObject, show, wellFormed } from "./validate.ts";
+import { isPlainObject, show, utf8Bytes, wellFormed } from "./validate.ts";
 
 /** amqplib encodes a table into a buffer of this size. */
 const MAX_TABLE_BYTES = 65_536;
@@ -116,13 +116,4 @@ function objectBytes(name: string, value: object, depth: number): number {
     `Cannot use option "${name}": received ${show(value)}: it must be a plain object, an array, ` +
       `a Date or a Uint8Array`,
   );
-}
-
-const encoder = new TextEncoder();
-const scratch = new Uint8Array(3 * 256);
-
-function utf8Bytes(value: string): number {
-  return value.length <= 256
-    ? encoder.encodeInto(value, scratch).written
-    : encoder.encode(value).length;
 }

@@ -35,11 +35,6 @@ export function linkHealth(link: Link): Health {
   }
 }
 
-/** The latest that went wrong for a session which has no channel, be it with that or with its link. */
-export function whyOpening(cause: Error | undefined, link: Link): Error | undefined {
-  return (link.state.kind === "connecting" ? link.state.cause : undefined) ?? cause;
-}
-
 /** The verdict on one publisher or consumer; only the former is held up by a blocked connection. */
 export function sessionHealth<C extends SessionChannel>(
   session: ChannelSession<C>,
@@ -56,7 +51,7 @@ export function sessionHealth<C extends SessionChannel>(
     case "opening":
       return {
         status: "recovering",
-        reason: whyOpening(state.cause, link)?.message ?? ofLink.reason ?? "opening its channel",
+        reason: session.obstacle?.message ?? ofLink.reason ?? "opening its channel",
         since: state.since,
       };
     case "stopped":

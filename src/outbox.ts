@@ -1,12 +1,13 @@
 import type { DriverChannel, DriverConnection, OutgoingMessage } from "./amqp/driver.ts";
 import type { BackoffOptions } from "./backoff.ts";
-import { ChannelSession } from "./channel_session.ts";
+import { ChannelSession, LEAST_CLOSE_MS } from "./channel_session.ts";
 import { ConfirmWindow, type Send } from "./confirm_window.ts";
 import { findCulprits } from "./culprits.ts";
 import { ChannelError, ConfigurationError, LapinmqError } from "./errors.ts";
+import { Deadline } from "./deadline.ts";
 import { Expiry } from "./expiry.ts";
 import { FlushCounter } from "./flush_counter.ts";
-import { type Health, sessionHealth, whyOpening } from "./health.ts";
+import { type Health, sessionHealth } from "./health.ts";
 import type { Link } from "./link.ts";
 import {
   ConfirmTimeoutError,
@@ -43,9 +44,6 @@ export interface OutboxHost {
 interface OpenSend extends Send, PromiseWithResolvers<void> {
   readonly callbacks: SendCallbacks;
 }
-
-/** The least time for closing the channel, when the deadline of a stop is used up. */
-const CLOSE_MS = 100;
 
 /**
  * What a publisher does between a send and its outcome: writes messages within the window of
@@ -153,16 +151,11 @@ export class Outbox {
    * promises reject as any other.
    */
   async stop(timeoutMs: number, cause?: Error): Promise<PublisherStopResult> {
-    const deadline = performance.now() + timeoutMs;
-    if (this.#window.size > 0) {
-      const timeUp = Promise.withResolvers<void>();
-      const timer = setTimeout(timeUp.resolve, timeoutMs);
-      await Promise.race([this.#counter.flush(), timeUp.promise]);
-      clearTimeout(timer);
-    }
+    const deadline = new Deadline(timeoutMs);
+    if (this.#window.size > 0) await deadline.wait(this.#counter.flush());
     const abandoned = this.abandon("the publisher was stopped", cause === undefined, cause);
     this.#unobserve();
-    await this.#session.stop(Math.max(deadline - performance.now(), CLOSE_MS));
+    await this.#session.stop(deadline.left(LEAST_CLOSE_MS));
     this.#window.clear();
     return {
       unsent: abandoned.filter((send) => !send.written).map(toUnsent),
@@ -347,7 +340,7 @@ export class Outbox {
     if (blocked !== undefined) return { reason: `blocked by the broker: ${blocked.reason}` };
     const { state } = this.#session;
     if (state.kind !== "opening") return { reason: "the broker did not confirm it" };
-    const cause = whyOpening(state.cause, this.#link);
+    const cause = this.#session.obstacle;
     return {
       reason: `disconnected since ${state.since.toISOString()}` +
         (cause === undefined ? "" : ` (${cause.message})`),

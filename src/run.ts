@@ -1,4 +1,5 @@
 import { Consumer } from "./consumer.ts";
+import { Deadline } from "./deadline.ts";
 import { ConfigurationError } from "./errors.ts";
 import { Publisher } from "./publisher.ts";
 import { exit, onOsSignal, setExitCode } from "./runtime.ts";
@@ -135,12 +136,12 @@ async function stopAll(
   timeoutMs: number,
   cause?: Error,
 ): Promise<RunResult> {
-  const deadline = performance.now() + timeoutMs;
-  const left = () => Math.ceil(Math.max(deadline - performance.now(), 0));
-  const drained = await Promise.all(consumers.map((one) => one.stop({ timeoutMs: left() })));
-  const flushed = await Promise.all(publishers.map((one) => one.stop({ timeoutMs: left() })));
+  const deadline = new Deadline(timeoutMs);
+  const left = () => ({ timeoutMs: deadline.left() });
+  const drained = await Promise.all(consumers.map((one) => one.stop(left())));
+  const flushed = await Promise.all(publishers.map((one) => one.stop(left())));
   const connections = new Set([...publishers, ...consumers].map((one) => one.connection));
-  await Promise.all([...connections].map((one) => one.close({ timeoutMs: left() })));
+  await Promise.all([...connections].map((one) => one.close(left())));
   const abandoned = drained.reduce((sum, result) => sum + result.abandoned, 0);
   const unconfirmed = flushed.reduce(
     (sum, { unsent, unknown }) => sum + unsent.length + unknown.length,

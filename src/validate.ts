@@ -90,12 +90,22 @@ export function optionalMilliseconds(
   return value === undefined ? undefined : milliseconds(name, value, min, min);
 }
 
+const encoder = new TextEncoder();
+const scratch = new Uint8Array(3 * 256);
+
+/** How many bytes a string has in UTF-8. */
+export function utf8Bytes(value: string): number {
+  return value.length <= 256
+    ? encoder.encodeInto(value, scratch).written
+    : encoder.encode(value).length;
+}
+
 /** A string whose UTF-8 form has at most `maxBytes` bytes. */
 export function text(name: string, value: unknown, maxBytes = 255): string {
   if (typeof value !== "string") refuse(name, value, "a string");
   wellFormed(name, value);
   // A string of n characters has n to 3n bytes: most need no encoding to be measured.
-  if (value.length * 3 > maxBytes && new TextEncoder().encode(value).length > maxBytes) {
+  if (value.length * 3 > maxBytes && utf8Bytes(value) > maxBytes) {
     refuse(name, value, `a string of at most ${maxBytes} bytes in UTF-8`);
   }
   return value;

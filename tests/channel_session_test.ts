@@ -258,3 +258,18 @@ Deno.test("ChannelSession opens the next channel at once where its owner says so
     await eventually("it is open", () => made.session.channel?.open);
   }
 });
+
+Deno.test("ChannelSession gives up with what keeps it away, not with what it was lost by", async () => {
+  const script: Script = {};
+  await using made = sessionForTest(script);
+  const gaveUp = Promise.withResolvers<Error>();
+  Object.assign(made.owner, { giveUpAfterMs: 100, gaveUp: gaveUp.resolve });
+  await made.start();
+  script.connect = () => {
+    throw new ConnectionError("nothing listens there");
+  };
+  made.link.driver.connection.lose(new ConnectionError("the cable was pulled"));
+  const error = await gaveUp.promise;
+  assertEquals((error.cause as Error).message, "nothing listens there");
+  assertEquals(error.message.endsWith("nothing listens there"), true);
+});
