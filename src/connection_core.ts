@@ -3,6 +3,7 @@ import type { Driver } from "./amqp/driver.ts";
 import type { ResolvedConnectionOptions } from "./connection_options.ts";
 import { Deadline } from "./deadline.ts";
 import { type ConnectionRole, Link } from "./link.ts";
+import { LoopWatch } from "./loop_watch.ts";
 
 /** A publisher or consumer, as its connection knows it. */
 export interface ConnectionUser {
@@ -18,11 +19,13 @@ export interface ConnectionUser {
 export class ConnectionCore {
   readonly options: ResolvedConnectionOptions;
   readonly links: Readonly<Record<ConnectionRole, Link>>;
+  readonly loop: LoopWatch;
   #users = new Set<ConnectionUser>();
 
   constructor(options: ResolvedConnectionOptions, driver: Driver = amqplibDriver) {
     this.options = options;
     this.links = { publish: new Link(driver, options), consume: new Link(driver, options) };
+    this.loop = new LoopWatch(options.heartbeatSeconds);
   }
 
   /** Registers who is to be stopped before the connection closes. */

@@ -36,6 +36,17 @@ export interface ConsumerEventMap {
     /** Why. */
     readonly cause: Error;
   };
+  /**
+   * The event loop stood still, for half of the heartbeat interval or longer, while tasks of this
+   * consumer ran: one of them computes without awaiting anything, which keeps heartbeats from being
+   * sent, and the broker gives up a connection without them.
+   */
+  loopblocked: {
+    /** For how many milliseconds, at least. */
+    readonly blockedMs: number;
+    /** The queue it consumes from. */
+    readonly queueName: string;
+  };
   /** A listener threw. */
   error: ErrorDetail;
 }
@@ -86,6 +97,9 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   #subscription: Subscription | undefined;
   #temporaryQueue: TemporaryQueue | undefined;
   #released = 0;
+  /** The last stretch of the event loop in which a task ran, as the watch numbers them. */
+  #workedIn = -1;
+  #unwatch: () => void = () => {};
   #user: ConnectionUser = { role: "consume", stop: (options) => this.stop(options) };
 
   /**
@@ -168,12 +182,14 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     const core = coreOf(this.#connection);
     await this.#lifecycle.start(async () => {
       core.addUser(this.#user);
+      this.#unwatch = core.loop.observe((blockedMs) => this.#loopBlocked(blockedMs));
       try {
         await this.#session.start(
           core.options.startTimeoutMs,
           `consumer of queue "${this.#host.options.queueName}"`,
         );
       } catch (error) {
+        this.#unwatch();
         if (this.#lifecycle.state.kind === "starting") core.removeUser(this.#user);
         throw error;
       }
@@ -271,7 +287,10 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
 
   async #work(held: HeldDelivery): Promise<void> {
     if (!held.open) return;
+    const { loop } = coreOf(this.#connection);
+    this.#workedIn = loop.gap;
     const outcome = await this.#runner.run(held);
+    this.#workedIn = loop.gap;
     switch (outcome.kind) {
       case "ack":
         held.ack();
@@ -286,6 +305,19 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
       case "callback":
         if (held.open) this.#advice.onCallback(this.queueName);
     }
+  }
+
+  #loopBlocked(blockedMs: number): void {
+    const { loop } = coreOf(this.#connection);
+    if (this.#pool.running === 0 && this.#workedIn !== loop.gap) return;
+    const { queueName } = this;
+    this.emitProblem(
+      "loopblocked",
+      { blockedMs, queueName },
+      `the event loop stood still for ${blockedMs} ms while tasks of queue "${queueName}" ran: no ` +
+        `heartbeat can be sent meanwhile, and without them the broker closes the connection: await ` +
+        `something now and then in tasks that compute, or compute in a Worker`,
+    );
   }
 
   #release(held: HeldDelivery): void {
@@ -336,6 +368,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     subscription?.abandon(new Error("The consumer was stopped before the message was settled"));
     await this.#session.stop(deadline.left(LEAST_CLOSE_MS));
     this.#temporaryQueue = undefined;
+    this.#unwatch();
     coreOf(this.#connection).removeUser(this.#user);
     return { completed, released: this.#released, abandoned };
   }

@@ -156,7 +156,10 @@ export class AccessRefusedError extends ChannelError {
   }
 }
 
-/** The body of a message is not what `text()` or `json()` was asked to read. */
+/**
+ * The body of a message is not what `text()` or `json()` was asked to read, or its headers cannot be
+ * decoded.
+ */
 export class MessageDecodeError extends LapinmqError {
   /**
    * Makes the error.

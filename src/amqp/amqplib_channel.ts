@@ -1,8 +1,9 @@
 import amqplib from "amqplib";
 import type { Channel, ConsumeMessage, Message } from "amqplib";
-import { ConfigurationError } from "../errors.ts";
+import { ConfigurationError, MessageDecodeError } from "../errors.ts";
 import type {
   ChannelEvents,
+  Delivery,
   DriverChannel,
   FieldTable,
   OutgoingMessage,
@@ -16,6 +17,7 @@ import {
   fromBuffer,
   toBuffer,
 } from "./properties.ts";
+import { whyUnreadable } from "./readable_headers.ts";
 import { channelError, connectionLost } from "./translate_errors.ts";
 import { within } from "./within.ts";
 
@@ -155,7 +157,7 @@ export class AmqplibChannel implements DriverChannel {
       routingKey: fields.routingKey,
       body: fromBuffer(content),
       properties: decodeProperties(properties as unknown as Record<string, unknown>),
-      headers: decodeTable(properties.headers),
+      ...readHeaders(properties),
     });
   }
 
@@ -167,6 +169,24 @@ export class AmqplibChannel implements DriverChannel {
       throw channelError(error);
     }
   }
+}
+
+/** The headers; or why there are none, as they were too much for amqplib or for us. */
+function readHeaders(properties: Message["properties"]): Pick<Delivery, "headers" | "unreadable"> {
+  let cause = whyUnreadable(properties);
+  if (cause === undefined) {
+    try {
+      return { headers: decodeTable(properties.headers) };
+    } catch (error) {
+      cause = error; // Nested so deep that the stack overflows.
+    }
+  }
+  const unreadable = new MessageDecodeError(
+    `Cannot read the headers of this message: ${cause instanceof Error ? cause.message : cause}: ` +
+      `mend the sender`,
+    { cause },
+  );
+  return { headers: {}, unreadable };
 }
 
 function readReturn(message: Message) {

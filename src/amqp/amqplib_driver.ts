@@ -17,6 +17,7 @@ import type {
   DriverChannel,
   DriverConnection,
 } from "./driver.ts";
+import { surviveUnreadableHeaders } from "./readable_headers.ts";
 import { within } from "./within.ts";
 import { channelError, connectError, connectionLost } from "./translate_errors.ts";
 
@@ -109,6 +110,8 @@ interface Internals {
   readonly stream?: Duplex & { ref?(): void; unref?(): void };
   readonly heartbeater?: { sendTimer?: Refable; recvTimer?: Refable } | null;
   readonly blocked?: boolean;
+  rest?: Uint8Array;
+  recvFrame?(): { readonly fields?: object } | false;
 }
 
 interface Refable {
@@ -140,6 +143,7 @@ class AmqplibConnection implements DriverConnection {
     model.on("close", (error?: Error) => this.#end(error ?? this.#cause));
     model.on("blocked", (reason: string) => events.blocked(reason));
     model.on("unblocked", () => events.unblocked());
+    surviveUnreadableHeaders(this.#internals);
     if (this.#internals.blocked) events.blocked("the broker did not say why");
   }
 

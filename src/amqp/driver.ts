@@ -136,6 +136,8 @@ export interface Delivery {
   readonly properties: MessageProperties;
   /** The headers. */
   readonly headers: Readonly<Record<string, unknown>>;
+  /** Why the headers could not be read, where they could not: then there are none. */
+  readonly unreadable?: Error;
 }
 
 /**

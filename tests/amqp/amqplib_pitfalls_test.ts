@@ -2,6 +2,7 @@
 // misbehaves by script. No broker is needed.
 
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { assertStringIncludes } from "@std/assert";
 import { deadline } from "@std/async";
 import { amqplibDriver } from "../../src/amqp/amqplib_driver.ts";
 import type {
@@ -11,7 +12,12 @@ import type {
   Delivery,
   DriverConnection,
 } from "../../src/amqp/driver.ts";
-import { ChannelError, ConfigurationError, ConnectionError } from "../../src/errors.ts";
+import {
+  ChannelError,
+  ConfigurationError,
+  ConnectionError,
+  MessageDecodeError,
+} from "../../src/errors.ts";
 import { Link } from "../../src/link.ts";
 import { Outbox } from "../../src/outbox.ts";
 import { resolvePublisherOptions } from "../../src/publisher_options.ts";
@@ -406,6 +412,48 @@ Deno.test("pitfall 13: a body may be any Uint8Array, and arrives as a plain one"
   await eventually("it is there", () => deliveries.length === 1);
   assertEquals(deliveries[0].body.constructor, Uint8Array);
   assertEquals(new TextDecoder().decode(deliveries[0].body), "body");
+});
+
+Deno.test("pitfall 15: a message whose headers cannot be decoded is delivered without them", async () => {
+  await using made = await connectionForTest();
+  const deliveries: Delivery[] = [];
+  const events = channelEvents();
+  const channel = await made.connection.openChannel({
+    ...events,
+    delivery: (delivery) => deliveries.push(delivery),
+  }, { confirms: false });
+  await channel.consume("work", "tag");
+  const withHeaders = (tag: number, table: number[]) => [
+    ...delivery(1, "tag", tag, "").slice(0, -30), // Without its own header and body.
+    ...frame(2, 1, [
+      ...short(60),
+      ...short(0),
+      ...longlong(0),
+      ...short(1 << 13 | 1 << 7),
+      ...long(table.length),
+      ...table,
+      ...shortstr(`id ${tag}`),
+    ]),
+  ];
+  const deep: number[] = [];
+  for (let level = 25_000; level > 0; level--) deep.push(65, ...long((level - 1) * 5));
+  made.client.send(
+    withHeaders(1, [...shortstr("x"), ...deep]),
+    withHeaders(2, [...shortstr("x"), "?".charCodeAt(0)]), // No such type.
+    withHeaders(3, [...shortstr("x"), "t".charCodeAt(0), 1]),
+  );
+  await eventually("all are there", () => deliveries.length === 3);
+  assertEquals(events.told, []);
+  assertEquals(deliveries.map(({ tag, properties, headers }) => [tag, properties, headers]), [
+    [1, { messageId: "id 1" }, {}],
+    [2, { messageId: "id 2" }, {}],
+    [3, { messageId: "id 3" }, { x: true }],
+  ]);
+  for (const { unreadable } of deliveries.slice(0, 2)) {
+    assertInstanceOf(unreadable, MessageDecodeError);
+    assertStringIncludes(unreadable.message, "headers");
+  }
+  assertEquals(deliveries[2].unreadable, undefined);
 });
 
 Deno.test("pitfall 16: a server that accepts and stays silent is given up (failure mode 7)", async () => {

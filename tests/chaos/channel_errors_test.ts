@@ -4,15 +4,20 @@ import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/asse
 import { assertStringIncludes } from "@std/assert";
 import {
   AccessRefusedError,
+  AuthenticationError,
   ChannelError,
   Consumer,
   ExchangeNotFoundError,
   Publisher,
   PublishError,
 } from "../../mod.ts";
-import { connectionForTest } from "../support/broker.ts";
+import { connectionForTest, notOurs } from "../support/broker.ts";
+import { eventually } from "../support/eventually.ts";
 import { noNodes, privateNodes } from "../support/nodes.ts";
 import { declareQueue, onChannel, takeBodies } from "../support/on_channel.ts";
+import { startProxy } from "../support/proxy.ts";
+import { topology } from "../support/topology.ts";
+import { brokerUser } from "../support/users.ts";
 import { assertAllThere, collector, numbers, QUICK, sendNumbers } from "./support.ts";
 
 const MAX_MESSAGE_SIZE = 100_000;
@@ -88,6 +93,93 @@ Deno.test({
       assertStringIncludes(error.message, queue);
       assertEquals(consumer.health().status, "down");
     });
+  },
+});
+
+Deno.test({
+  name: "25 permissions narrowed after the start: what is forbidden is named, the rest goes on",
+  ignore: notOurs,
+  fn: async () => {
+    await using made = await topology();
+    const [queue, allowed] = [await made.queue(), await made.exchange("fanout")];
+    await made.channel.bindQueue(queue, allowed, "");
+    await using user = await brokerUser();
+    await using proxy = startProxy();
+    const { hostname, port } = proxy;
+    const reconnect = { initialDelayMs: 10, maxDelayMs: 400 };
+    await using connection = connectionForTest({ ...user.login, hostname, port, reconnect });
+    const task = collector();
+    const publisher = new Publisher({ connection });
+    const consumer = new Consumer({ connection, queueName: queue, taskFunction: task });
+    const losses: Error[] = [];
+    publisher.addEventListener("channellost", () => {});
+    consumer.addEventListener("channellost", ({ detail }) => losses.push(detail.cause));
+    await publisher.start();
+    await consumer.start();
+    await Promise.all(sendNumbers(publisher, queue, 0, 1));
+    await task.waitForAll(1);
+
+    await user.permit({ write: allowed.replaceAll(".", "\\\\."), read: "^$" });
+    proxy.cut(); // A channel may go on with what it was allowed before.
+    const refusals = () => losses.filter((cause) => cause instanceof AccessRefusedError);
+    await eventually("the consumer is refused", () => refusals().length >= 3);
+    assertStringIncludes(refusals()[0].message, queue);
+    const { status, reason } = consumer.health();
+    assertEquals(status, "recovering");
+    assertStringIncludes(reason!, "refused");
+    const good = publisher.sendMessage({ exchange: allowed, routingKey: "", body: "1" });
+    const [bad] = sendNumbers(publisher, queue, 1, 2);
+    const error = await assertRejects(() => bad, PublishError);
+    assertInstanceOf(error.cause, AccessRefusedError);
+    assertEquals([error.exchange, error.routingKey], ["", queue]);
+    await good;
+
+    await user.permit({});
+    await task.waitForAll(2);
+    assertEquals(consumer.health().status, "up");
+  },
+});
+
+Deno.test({
+  name: "25 permissions cleared after the start: reported, retried slowly, back when they are",
+  ignore: notOurs,
+  fn: async () => {
+    await using made = await topology();
+    const queue = await made.queue();
+    await using user = await brokerUser();
+    await using proxy = startProxy();
+    const { hostname, port } = proxy;
+    const reconnect = { initialDelayMs: 10, maxDelayMs: 400 };
+    await using connection = connectionForTest({ ...user.login, hostname, port, reconnect });
+    connection.addEventListener("disconnected", () => {});
+    const attempts: { delayMs: number; cause: Error }[] = [];
+    connection.addEventListener("reconnecting", ({ detail }) => attempts.push(detail));
+    const task = collector();
+    const publisher = new Publisher({ connection });
+    const consumer = new Consumer({ connection, queueName: queue, taskFunction: task });
+    const impatient = new Consumer({
+      connection,
+      queueName: queue,
+      taskFunction: task,
+      giveUpAfterMs: 500,
+    });
+    publisher.addEventListener("channellost", () => {});
+    for (const one of [consumer, impatient]) one.addEventListener("channellost", () => {});
+    for (const one of [publisher, consumer, impatient]) await one.start();
+    await user.forbidAll();
+    proxy.cut();
+    const sends = sendNumbers(publisher, queue, 0, 10);
+    const refused = () => attempts.filter(({ cause }) => cause instanceof AuthenticationError);
+    await eventually("it is refused again and again", () => refused().length >= 3);
+    for (const { delayMs, cause } of refused()) {
+      assertEquals(delayMs, reconnect.maxDelayMs);
+      assertStringIncludes(cause.message, user.username);
+    }
+    assertInstanceOf((await impatient.closed)?.cause, AuthenticationError);
+    assertEquals(consumer.health().status, "recovering");
+    await user.permit({});
+    await Promise.all(sends);
+    await task.waitForAll(10);
   },
 });
 

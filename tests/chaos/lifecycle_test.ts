@@ -49,7 +49,7 @@ Deno.test("48 a message that always fails: it comes back at growing intervals, o
   await made.waitForCount(queue, 1);
 });
 
-Deno.test("49 a task blocks the event loop for three heartbeats: the consumer recovers", async () => {
+Deno.test("49 a task blocks the event loop for three heartbeats: a warning, and the consumer recovers", async () => {
   await using made = await topology();
   const queue = await made.queue();
   const { logger, lines } = recordingLogger();
@@ -78,8 +78,12 @@ Deno.test("49 a task blocks the event loop for three heartbeats: the consumer re
   await made.waitForCount(queue, 0);
   await consumer.stop();
   await made.waitForCount(queue, 0);
-  const warnings = lines.filter(({ level }) => level === "warn").map(({ message }) => message);
-  assert(warnings.length > 0);
+  const warnings = lines.filter(({ message }) => message.includes("event loop stood still"));
+  assert(warnings.length >= 1, "It warns");
+  assertEquals(warnings[0].level, "warn");
+  for (const words of [queue, "heartbeat", "Worker"]) {
+    assertStringIncludes(warnings[0].message, words);
+  }
 });
 
 Deno.test("50 stop right after publishing and acknowledging: nothing is lost, nothing comes again", async () => {

@@ -1,5 +1,5 @@
-import { assertEquals, assertMatch } from "@std/assert";
-import { Consumer, MessageStatus } from "../../mod.ts";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Consumer, type ConsumerEventMap, MessageStatus } from "../../mod.ts";
 import { connectionForTest, notOurs } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
 import { queueAtBroker } from "../support/queue_at_broker.ts";
@@ -157,4 +157,30 @@ Deno.test("HANDLED_VIA_CALLBACK warns once when prefetch was left at its default
     assertEquals(warnings.length, prefetch === undefined ? 1 : 0);
     if (warnings.length > 0) assertMatch(warnings[0].message, /"prefetch" is 1, as many as/);
   }
+});
+
+Deno.test("Consumer tells which queue's tasks have blocked the event loop, and blames no other", async () => {
+  await using made = await topology();
+  const [busy, idle] = [await made.queue(), await made.queue()];
+  await using connection = connectionForTest({ heartbeatSeconds: 1 });
+  const told: ConsumerEventMap["loopblocked"][] = [];
+  const consumers = [busy, idle].map((queueName) => {
+    const consumer = new Consumer({
+      connection,
+      queueName,
+      taskFunction: () => {
+        const end = performance.now() + 1_000;
+        while (performance.now() < end);
+        return MessageStatus.SUCCESS;
+      },
+    });
+    consumer.addEventListener("loopblocked", ({ detail }) => told.push(detail));
+    return consumer;
+  });
+  for (const consumer of consumers) await consumer.start();
+  await made.fill(busy, ["x"]);
+  await eventually("it is told", () => told.length > 0);
+  for (const consumer of consumers) await consumer.stop();
+  assertEquals(told.map(({ queueName }) => queueName), [busy]);
+  assert(told[0].blockedMs >= 500, `${told[0].blockedMs}`);
 });

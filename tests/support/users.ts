@@ -26,6 +26,8 @@ export interface BrokerUser extends AsyncDisposable {
     readonly vhost: string;
   };
   permit(permissions: Permissions): Promise<void>;
+  /** Takes all permissions away: the user may not even enter the virtual host. */
+  forbidAll(): Promise<void>;
   /** How many connections it has open at the broker. */
   countConnections(): Promise<number>;
 }
@@ -52,6 +54,11 @@ export async function brokerUser(permissions: Permissions = {}): Promise<BrokerU
     url: `amqp://${username}:${password}@${hostname}:${port}/${encodeURIComponent(vhost)}`,
     login: { hostname, port, username, password, vhost },
     permit,
+    async forbidAll() {
+      await evaluate(
+        `rabbit_auth_backend_internal:clear_permissions(<<"${username}">>, <<"${vhost}">>, <<"test">>).`,
+      );
+    },
     async countConnections() {
       return Number(
         await evaluate(
