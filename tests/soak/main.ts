@@ -2,8 +2,8 @@
  * `deno task soak`: publishers and workers under fire, and a verdict on what became of every message.
  *
  *     deno task soak [--minutes=3] [--seed=N] [--broker=3|4] [--kind=single|cluster] [--faults-every=SECONDS]
- *                    [--only=PART_OF_A_FAULT'S_NAME] [--rate=MESSAGES_PER_SECOND] [--delivery-limit=default]
- *                    [--keep]
+ *                    [--least-faults=N] [--only=PART_OF_A_FAULT'S_NAME] [--rate=MESSAGES_PER_SECOND]
+ *                    [--delivery-limit=default] [--keep]
  *     deno task soak --sabotage=ack-early|ignore-confirms|wrong-channel|all    proves the checker
  *     deno task soak --client=NAME, or --compare                              the same for other clients
  */
@@ -24,6 +24,7 @@ const FLAGS = [
   "broker",
   "kind",
   "faults-every",
+  "least-faults",
   "only",
   "rate",
   "delivery-limit",
@@ -166,7 +167,12 @@ if (import.meta.main) {
       const chosen = choiceOf(flags, "sabotage", [...SABOTAGES, "all"], "all");
       return proveChecker(options, chosen === "all" ? SABOTAGES : [chosen]);
     }
-    const { verdict } = await runSoak(options);
+    const { verdict, episodes } = await runSoak(options);
+    const least = numberOf(flags, "least-faults", 0);
+    if (episodes.length < least) {
+      console.log(`FAILED: ${episodes.length} faults are fewer than the ${least} asked for`);
+      return 1;
+    }
     return charges(verdict).length > 0 ? 1 : 0;
   });
 }

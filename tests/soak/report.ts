@@ -93,39 +93,30 @@ export function report({ verdict, episodes, memory, ...rest }: Findings): string
   ].join("\n");
 }
 
-/** The table that sets clients against one another. */
+/** The table that sets clients against one another, in Markdown. */
 export function comparison(all: readonly Findings[]): string {
-  const heads = [
-    "client",
-    "faults",
-    "attempts",
-    "acknowledged",
-    "rejected",
-    "lost",
-    "duplicated",
-    "hung",
-    "uncaught",
-    "misacknowledged",
-    "ms to confirm 50/99/max",
-    "ms to delivery 50/99/max",
-  ];
   const times = (numbers: readonly number[]) => {
     const { p50, p99, max } = spread(numbers);
-    return `${p50}/${p99}/${max}`;
+    return `${p50} / ${p99} / ${max}`;
   };
-  const rows = all.map(({ options, verdict, episodes }) =>
-    [
-      options.client,
-      verdict.acknowledged,
-      verdict.lost.length,
-      verdict.duplicated,
-      verdict.hung.length,
-      verdict.uncaught.length,
-      verdict.misacknowledged.length,
+  const columns: Record<string, (findings: Findings) => string | number> = {
+    "client": ({ options }) => options.client,
+    "faults": ({ episodes }) => episodes.length,
+    "attempts": ({ verdict }) => verdict.attempts,
+    "acknowledged": ({ verdict }) => verdict.acknowledged,
+    "rejected": ({ verdict }) => Object.values(verdict.rejected).reduce((a, b) => a + b, 0),
+    "lost": ({ verdict }) => verdict.lost.length,
+    "duplicated": ({ verdict }) => verdict.duplicated,
+    "hung": ({ verdict }) => verdict.hung.length,
+    "uncaught": ({ verdict }) => verdict.uncaught.length,
+    "misacknowledged": ({ verdict }) => verdict.misacknowledged.length,
+    "ms to confirm, p50 / p99 / max": ({ episodes }) =>
       times(judged(episodes).flatMap(({ confirms }) => confirms)),
+    "ms to delivery, p50 / p99 / max": ({ episodes }) =>
       times(judged(episodes).flatMap(({ deliveries }) => deliveries)),
-    ].map(String)
-  );
+  };
+  const heads = Object.keys(columns);
+  const rows = all.map((findings) => Object.values(columns).map((cell) => `${cell(findings)}`));
   const lines = [heads, heads.map(() => "---"), ...rows];
   return `\n${lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n")}`;
 }
