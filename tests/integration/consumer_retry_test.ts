@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { Consumer, MessageStatus, type TaskFunction } from "../../mod.ts";
-import { broker, connectionForTest } from "../support/broker.ts";
+import { broker, connectionForTest, isVersion4 } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
 import { heldTask } from "../support/tasks.ts";
 import { topology } from "../support/topology.ts";
@@ -180,4 +180,42 @@ Deno.test({
     }
     assertEquals(counts, { failed: 1, released: 0 });
   },
+});
+
+Deno.test("What came to its delivery limit stays in a dead-letter queue that has none, though it is given back", async () => {
+  await using made = await topology();
+  const unlimited = isVersion4 ? { "x-delivery-limit": -1 } : {}; // RabbitMQ 3 needs not be told.
+  const dead = await made.queue({ arguments: { ...QUORUM.arguments, ...unlimited } });
+  const queue = await made.queue({
+    arguments: {
+      ...QUORUM.arguments,
+      "x-delivery-limit": 20,
+      "x-dead-letter-exchange": "",
+      "x-dead-letter-routing-key": dead,
+    },
+  });
+  await made.fill(queue, ["failed", "released"]);
+  {
+    await using connection = connectionForTest();
+    const taskFunction = () => MessageStatus.FAIL_RETRY_LATER;
+    const worker = new Consumer({ connection, queueName: queue, retryDelayMs: 0, taskFunction });
+    await worker.start();
+    await made.waitForCount(dead, 2);
+  }
+  await using connection = connectionForTest();
+  const task = heldTask();
+  const undertaker = new Consumer({
+    connection,
+    queueName: dead,
+    prefetch: 2,
+    retryDelayMs: 0,
+    taskFunction: task,
+  });
+  await undertaker.start();
+  await task.waitFor(1);
+  await made.waitForCount(dead, 0);
+  const stopping = undertaker.stop();
+  task.endAll(MessageStatus.FAIL_RETRY_LATER);
+  assertEquals(await stopping, { completed: 1, released: 1, abandoned: 0 });
+  await made.waitForCount(dead, 2);
 });

@@ -65,6 +65,28 @@ export async function startBrokers(options: BrokerOptions): Promise<Brokers> {
   }
 }
 
+/** What a queue of the soak is declared with. */
+export function queueArguments(
+  queue: string,
+  { limited, isVersion4 }: { readonly limited: boolean; readonly isVersion4: boolean },
+): Record<string, string | number> {
+  const isDead = queue === DEAD_QUEUE;
+  if (!isDead && !queue.includes("quorum")) return { "x-queue-type": "classic" };
+  if (limited && !isDead) {
+    return {
+      "x-queue-type": "quorum",
+      "x-dead-letter-exchange": "",
+      "x-dead-letter-routing-key": DEAD_QUEUE,
+      // The default strategy may lose what it moves.
+      "x-dead-letter-strategy": "at-least-once",
+      "x-overflow": "reject-publish",
+    };
+  }
+  // RabbitMQ 3 has no delivery limit unless it is told, and does not know -1. On RabbitMQ 4 a dead letter keeps its
+  // delivery count: with the default limit the dead-letter queue would drop it the first time it is given back.
+  return { "x-queue-type": "quorum", ...(isVersion4 ? { "x-delivery-limit": -1 } : {}) };
+}
+
 /** The brokers, running. */
 export class Brokers implements AsyncDisposable {
   readonly nodes: readonly Node[];
@@ -88,26 +110,9 @@ export class Brokers implements AsyncDisposable {
     const { limited } = this.#options;
     const isVersion4 = Number(this.version.split(".")[0]) >= 4;
     await withChannel(this.nodes[0], async (channel) => {
-      await channel.assertQueue(DEAD_QUEUE, {
-        durable: true,
-        arguments: { "x-queue-type": "quorum" },
-      });
-      for (const queue of this.queues) {
-        const type = queue.includes("quorum") ? "quorum" : "classic";
-        // RabbitMQ 3 has no delivery limit unless it is told, and does not know -1.
-        const unlimited = isVersion4 ? { "x-delivery-limit": -1 } : {};
-        // The default strategy may lose what it moves.
-        const deadLettering = {
-          "x-dead-letter-exchange": "",
-          "x-dead-letter-routing-key": DEAD_QUEUE,
-          "x-dead-letter-strategy": "at-least-once",
-          "x-overflow": "reject-publish",
-        };
-        const limits = limited ? deadLettering : unlimited;
-        await channel.assertQueue(queue, {
-          durable: true,
-          arguments: { "x-queue-type": type, ...(type === "quorum" ? limits : {}) },
-        });
+      for (const queue of [DEAD_QUEUE, ...this.queues]) {
+        const args = queueArguments(queue, { limited, isVersion4 });
+        await channel.assertQueue(queue, { durable: true, arguments: args });
       }
     });
   }
@@ -160,11 +165,25 @@ export class Brokers implements AsyncDisposable {
     for (const node of this.nodes) await this.confirms(node);
   }
 
-  /** How many messages each queue holds, by its name. */
+  /** How many messages each queue holds, by its name. Those that wait for the broker to dead-letter them are among them. */
   async depths(): Promise<Map<string, number>> {
     const table = await this.nodes[0].ctl("list_queues", "--no-table-headers", "name", "messages");
     const rows = table.trim().split("\n").map((line) => line.split("\t"));
     return new Map(rows.map(([name, count]) => [name, Number(count)]));
+  }
+
+  /**
+   * How many messages the queues have dropped, by their limits or rejected, as no dead-letter exchange took them. A node
+   * counts only since its last start, and RabbitMQ 3.10 does not count them.
+   */
+  async dropped(): Promise<number> {
+    const counts = await Promise.all(this.nodes.map((node) =>
+      node.evaluate(`
+        lists:sum([Count ||
+          {#{dead_letter_strategy := disabled}, Counts} <- maps:to_list(rabbit_global_counters:overview()),
+          {_, Count} <- maps:to_list(Counts)])`)
+    ));
+    return counts.reduce((sum, count) => sum + Number(count), 0);
   }
 
   /** What the brokers' logs say of settlements of what a channel did not hold. */

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { ROOT } from "../../tools/launch.ts";
 import { bodies, hashOf, isIntact, messageId, sizeOf } from "./bodies.ts";
+import { DEAD_QUEUE, queueArguments } from "./brokers.ts";
 import { faultsFor, series } from "./faults.ts";
 import { randomFrom } from "./random.ts";
 import { firstSigns, spread } from "./recovery.ts";
@@ -26,6 +27,19 @@ Deno.test("series has every fault once before it repeats one", () => {
       assertEquals(names.toSorted(), faults.map(({ name }) => name).toSorted());
     }
   }
+});
+
+Deno.test("queueArguments gives the dead-letter queue no delivery limit, whatever the others have", () => {
+  for (const limited of [true, false]) {
+    assertEquals(queueArguments(DEAD_QUEUE, { limited, isVersion4: true })["x-delivery-limit"], -1);
+    const onVersion3 = queueArguments(DEAD_QUEUE, { limited, isVersion4: false });
+    assertEquals(onVersion3, { "x-queue-type": "quorum" });
+  }
+  const limited = queueArguments("soak.quorum", { limited: true, isVersion4: true });
+  assertEquals(limited["x-delivery-limit"], undefined);
+  assertEquals(limited["x-dead-letter-routing-key"], DEAD_QUEUE);
+  const unlimited = queueArguments("soak.quorum", { limited: false, isVersion4: true });
+  assertEquals(unlimited["x-delivery-limit"], -1);
 });
 
 Deno.test("bodies are recognised by the ids that are made for them", () => {

@@ -53,7 +53,7 @@ function noticed(episodes: readonly Episode[]): string[] {
 }
 
 /** The report on a soak. */
-export function report({ verdict, episodes, memory, ...rest }: Findings): string {
+export function report({ verdict, dropped, episodes, memory, ...rest }: Findings): string {
   const { options, brokerVersion, seconds } = rest;
   const rejected = Object.entries(verdict.rejected).map(([why, count]) => `${why}: ${count}`);
   const held = charges(verdict);
@@ -67,6 +67,9 @@ export function report({ verdict, episodes, memory, ...rest }: Findings): string
     (rejected.length === 0 ? "" : ` (${rejected.join(", ")})`),
     `  indeterminate   ${verdict.indeterminate}`,
     ...list("lost", verdict.lost),
+    ...(dropped === 0 ? [] : [
+      `  dropped         ${dropped} by the queues themselves: no dead-letter exchange took them`,
+    ]),
     `  duplicated      ${verdict.duplicated} (${verdict.redelivered} delivered again, as their ` +
     `acknowledgement was lost; ${verdict.resent} sent again, as their confirm was lost)`,
     `  recovered       ${verdict.recovered}`,

@@ -60,6 +60,8 @@ export interface Findings {
   readonly options: SoakOptions;
   readonly brokerVersion: string;
   readonly verdict: Verdict;
+  /** Messages that no dead-letter exchange took from the queues that dropped them, as far as the brokers counted them. */
+  readonly dropped: number;
   readonly episodes: readonly Episode[];
   readonly memory: readonly Memory[];
   readonly seconds: number;
@@ -115,6 +117,7 @@ class Run {
       options: this.#options,
       brokerVersion: this.#brokers.version,
       verdict: this.#history.verdict(),
+      dropped: await this.#brokers.dropped(),
       episodes: this.#episodes,
       memory: this.#slots.flatMap((slot) => memoryOf(slot) ?? []),
       seconds: (Date.now() - this.#startedAt) / 1_000,
@@ -257,7 +260,7 @@ class Run {
   /** What the queues still hold. */
   async #depths(): Promise<string[]> {
     const held = await this.#held();
-    // What is on its way to the dead-letter queue counts as held by none.
+    // The counts of quorum queues are some seconds old: they may miss what is on its way to the dead-letter queue.
     const moving = this.#options.limited ? this.#history.verdict().lost.length : 0;
     return moving > 0 ? [...held, `${moving} messages are held by no queue that is known`] : held;
   }
