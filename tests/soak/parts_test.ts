@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { ROOT } from "../../tools/launch.ts";
-import { bodies, hashOf, isIntact, messageId, sizeOf } from "./bodies.ts";
+import { bodies, hashOf, isIntact, isPoisoned, messageId, sizeOf } from "./bodies.ts";
 import { DEAD_QUEUE, queueArguments } from "./brokers.ts";
 import { faultsFor, series } from "./faults.ts";
 import { randomFrom } from "./random.ts";
@@ -40,6 +40,18 @@ Deno.test("queueArguments gives the dead-letter queue no delivery limit, whateve
   assertEquals(limited["x-dead-letter-routing-key"], DEAD_QUEUE);
   const unlimited = queueArguments("soak.quorum", { limited: false, isVersion4: true });
   assertEquals(unlimited["x-delivery-limit"], -1);
+});
+
+Deno.test("isPoisoned is true of messages in every quorum queue, and of none in a classic one", () => {
+  const poisonedOf = (queues: string[]) =>
+    queues.map((queue, turn) =>
+      Array.from({ length: 1_000 }, (_, sequence) => sequence)
+        .filter((sequence) => sequence % queues.length === turn)
+        .filter((sequence) => isPoisoned(`publisher-0.1:${sequence}:hash`, queue)).length
+    );
+
+  assertEquals(poisonedOf(["soak.quorum.1", "soak.quorum.2"]), [20, 20]);
+  assertEquals(poisonedOf(["soak.classic", "soak.quorum"]), [0, 20]);
 });
 
 Deno.test("bodies are recognised by the ids that are made for them", () => {
