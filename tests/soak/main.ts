@@ -85,15 +85,20 @@ function readSoakOptions(
   signal: AbortSignal,
 ): Options {
   const kind = choiceOf(flags, "kind", ["single", "cluster"], "single");
+  const version = choiceOf(flags, "broker", ["3", "4"], "4");
+  const limited = choiceOf(flags, "delivery-limit", ["default", "none"], "none") === "default";
+  if (limited && version === "3") {
+    throw new Error("Cannot take --delivery-limit=default with --broker=3: RabbitMQ 3 has none");
+  }
   return {
     keep: flags.has("keep"),
     minutes: numberOf(flags, "minutes", flags.has("sabotage") ? 1 : 3),
     seed: numberOf(flags, "seed", crypto.getRandomValues(new Uint16Array(1))[0]),
-    version: choiceOf(flags, "broker", ["3", "4"], "4"),
+    version,
     kind,
     pauseMs: 1_000 * numberOf(flags, "faults-every", 1.5),
     faults: chooseFaults(kind, flags.get("only") ?? ""),
-    limited: choiceOf(flags, "delivery-limit", ["default", "none"], "none") === "default",
+    limited,
     client: choiceOf(flags, "client", CLIENTS, "lapinmq"),
     rate: numberOf(flags, "rate", 120),
     log: console.log,
