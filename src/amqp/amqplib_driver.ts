@@ -18,6 +18,7 @@ import type {
   DriverConnection,
 } from "./driver.ts";
 import { surviveUnreadableHeaders } from "./readable_headers.ts";
+import { holdAfterOpenOk } from "./hold_after_open_ok.ts";
 import { within } from "./within.ts";
 import { channelError, connectError, connectionLost } from "./translate_errors.ts";
 
@@ -44,11 +45,15 @@ export const amqplibDriver: Driver = {
     }, timeoutMs);
     try {
       signal.throwIfAborted();
-      const model = await amqplib.connect(
-        connectOptions(target),
-        socketOptions(target, socket.signal),
+      const opening = holdAfterOpenOk(() =>
+        amqplib.connect(connectOptions(target), socketOptions(target, socket.signal))
       );
-      const connection = new AmqplibConnection(model, socket, target.timeoutMs, events);
+      let connection: AmqplibConnection;
+      try {
+        connection = new AmqplibConnection(await opening.result, socket, timeoutMs, events);
+      } finally {
+        opening.release();
+      }
       if (signal.aborted) {
         connection.destroy();
         throw signal.reason;

@@ -22,6 +22,8 @@ import { Link } from "../../src/link.ts";
 import { Outbox } from "../../src/outbox.ts";
 import { resolvePublisherOptions } from "../../src/publisher_options.ts";
 import { prepareMessage } from "../../src/send_options.ts";
+import type { TlsOptions } from "../../src/tls_options.ts";
+import { type Certificate, hasOpenssl, makeCertificate } from "../support/certificates.ts";
 import { eventually } from "../support/eventually.ts";
 import {
   AmqpServer,
@@ -51,6 +53,10 @@ function targetOf(server: AmqpServer, options: Partial<ConnectTarget> = {}): Con
     ...options,
   };
 }
+
+let certificate: Promise<Certificate> | undefined;
+/** A certificate of the server that is its own authority. */
+const serverCertificate = () => certificate ??= makeCertificate({ names: ["127.0.0.1"] });
 
 /** What a connection told, in order. */
 function connectionEvents(told: string[] = []): ConnectionEvents & { told: string[] } {
@@ -97,9 +103,9 @@ function messageForTest(body = "x") {
 }
 
 /** A publisher's outbox over amqplib, on a server that misbehaves. */
-function outboxOn(server: AmqpServer) {
+function outboxOn(server: AmqpServer, tls?: TlsOptions) {
   const { endpoint } = targetOf(server);
-  const options = linkOptions({ endpoints: [endpoint] });
+  const options = linkOptions({ endpoints: [{ ...endpoint, tls }] });
   const link = new Link(amqplibDriver, options);
   const outbox = new Outbox(link, options.reconnect, resolvePublisherOptions({}), {
     run: (_what, code) => void code(),
@@ -140,20 +146,30 @@ const ENDS: Record<string, readonly number[]> = {
   "a frame on a channel that is not open": method(7, "basic.qos-ok"),
 };
 
-Deno.test("pitfall 1: connection.close in one piece with open-ok is noticed", async () => {
-  let rounds = 0;
-  await using server = new AmqpServer((client, call) => {
-    if (call.name !== "connection.open" || ++rounds > 2) return confirmed(client, call);
-    const bytes = method(0, "connection.close", closing(320, "CONNECTION_FORCED"));
-    client.send(method(0, "connection.open-ok", shortstr("")), bytes);
-    return true;
-  });
-  const confirmed = confirming();
-  await using made = outboxOn(server);
-  await made.outbox.start(5_000);
-  await deadline(made.send("x"), 5_000);
-  assertEquals(server.clients.length, 3);
-});
+for (const tls of [false, true]) {
+  const overTls = tls ? " over TLS" : "";
+  for (const [name, bytes] of Object.entries({ ...ENDS, "the end of the socket": [] })) {
+    Deno.test({
+      name: `pitfall 1: ${name} in one piece with open-ok is noticed${overTls}`,
+      ignore: tls && !hasOpenssl,
+      async fn() {
+        let rounds = 0;
+        const certificate = tls ? await serverCertificate() : undefined;
+        await using server = new AmqpServer((client, call) => {
+          if (call.name !== "connection.open" || ++rounds > 2) return confirmed(client, call);
+          client.send(method(0, "connection.open-ok", shortstr("")), bytes);
+          if (bytes.length === 0) void client.end();
+          return true;
+        }, { certificate });
+        const confirmed = confirming();
+        await using made = outboxOn(server, certificate && { caCerts: [certificate.cert] });
+        await made.outbox.start(5_000);
+        await deadline(made.send("x"), 5_000);
+        assertEquals(server.clients.length, 3);
+      },
+    });
+  }
+}
 
 for (const [name, bytes] of Object.entries(ENDS)) {
   Deno.test(`pitfall 1: ${name} in one piece with select-ok is noticed`, async () => {

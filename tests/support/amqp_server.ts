@@ -4,6 +4,7 @@
  */
 
 import { delay } from "@std/async";
+import type { Certificate } from "./certificates.ts";
 
 /** The methods that are spoken of, by their numbers of class and method. */
 const METHODS = {
@@ -278,14 +279,21 @@ export class AmqpServer implements AsyncDisposable {
   /**
    * @param answer What it does otherwise than a well-behaved server.
    * @param options `greet`: whether it speaks AMQP; if not it says nothing by itself. `accepted`:
-   * called for each client.
+   * called for each client. `certificate`: has it speak TLS.
    */
   constructor(
     answer: Answer = () => false,
-    options: { greet?: boolean; accepted?(client: AmqpClient): void } = {},
+    options: {
+      greet?: boolean;
+      accepted?(client: AmqpClient): void;
+      certificate?: Certificate;
+    } = {},
   ) {
     this.answer = answer;
-    this.#listener = Deno.listen({ hostname: this.hostname, port: 0 });
+    const address = { hostname: this.hostname, port: 0 };
+    this.#listener = options.certificate === undefined
+      ? Deno.listen(address)
+      : Deno.listenTls({ ...address, ...options.certificate });
     this.port = (this.#listener.addr as Deno.NetAddr).port;
     this.#accepting = this.#accept(options.greet ?? true, options.accepted);
   }

@@ -1,0 +1,94 @@
+/**
+ * amqplib hands a connection over when it has dealt with all that came in one packet with open-ok.
+ * What it finds there, such as a close with an error, it tells before anybody can listen, and an
+ * error that nobody listens to is thrown, out of a handler of the socket, where nothing but the end
+ * of the program can catch it. So the socket keeps back what follows open-ok until somebody listens.
+ */
+
+import net from "node:net";
+import tls from "node:tls";
+
+/** What is being opened. */
+export interface Held<T> {
+  readonly result: T;
+  /** Lets what was kept back through: somebody listens now, or will never. */
+  release(): void;
+}
+
+/** What a socket is read by. */
+interface Socket {
+  read(size?: number): Uint8Array | null;
+  emit(event: string, ...args: unknown[]): boolean;
+}
+
+type Connect = (...args: never[]) => Socket;
+
+/**
+ * Calls amqplib, which asks `node:net` or `node:tls` for its socket before it returns, and makes
+ * that socket keep back what follows open-ok. Where it does not ask there, nothing is kept back.
+ *
+ * @param connect Calls amqplib.
+ */
+export function holdAfterOpenOk<T>(connect: () => T): Held<T> {
+  let release = () => {};
+  const modules = [net, tls] as unknown as { connect: Connect }[];
+  const originals = modules.map((module) => module.connect);
+  const set = (connects: readonly Connect[]) => {
+    // It does nothing, and does not throw, where a module cannot be changed.
+    modules.forEach((module, index) => Reflect.set(module, "connect", connects[index]));
+  };
+  const restore = () => set(originals);
+  set(originals.map((original) => (...args) => {
+    restore(); // Whatever this calls is not ours.
+    const socket = original(...args);
+    release = hold(socket);
+    return socket;
+  }));
+  try {
+    return { result: connect(), release: () => release() };
+  } finally {
+    restore();
+  }
+}
+
+/** Type, channel and size of a frame. */
+const HEAD_BYTES = 7;
+const CONNECTION_OPEN_OK = 10 << 16 | 41;
+
+/** Returns what lets the socket go. */
+function hold(socket: Socket): () => void {
+  const { read, emit } = socket;
+  let head: DataView | undefined;
+  let held = false;
+  const events: [event: string, ...args: unknown[]][] = [];
+
+  // One part of one frame at a time, so that nothing that follows is read together with open-ok.
+  socket.read = (asked) => {
+    if (asked !== undefined) return read.call(socket, asked); // Its own, which takes nothing.
+    if (held) return null;
+    const size = head === undefined ? HEAD_BYTES : head.getUint32(3) + 1;
+    const bytes = read.call(socket, size);
+    if (bytes === null || bytes.length < size) return bytes; // It is not there yet, or never will be.
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    if (head === undefined) {
+      head = view;
+    } else {
+      held = head.getUint8(0) === 1 && size > 4 && view.getUint32(0) === CONNECTION_OPEN_OK;
+      head = undefined;
+    }
+    return bytes;
+  };
+  // The end of the socket may be told in that moment as well.
+  socket.emit = (...event) => {
+    if (!held) return emit.apply(socket, event);
+    events.push(event);
+    return true;
+  };
+
+  return () => {
+    held = false;
+    Object.assign(socket, { read, emit });
+    for (const event of events.splice(0)) socket.emit(...event);
+    socket.emit("readable");
+  };
+}
