@@ -18,6 +18,7 @@ import type {
   DriverConnection,
 } from "./driver.ts";
 import { surviveUnreadableHeaders } from "./readable_headers.ts";
+import { dropConfirmWindows } from "./drop_confirm_windows.ts";
 import { holdAfterOpenOk } from "./hold_after_open_ok.ts";
 import { within } from "./within.ts";
 import { channelError, connectError, connectionLost } from "./translate_errors.ts";
@@ -143,6 +144,7 @@ class AmqplibConnection implements DriverConnection {
     this.#socket = socket;
     this.#callTimeoutMs = callTimeoutMs;
     this.#events = events;
+    dropConfirmWindows(model);
     // Without these two listeners amqplib throws while it closes, and its heartbeats never end.
     model.on("error", (error: Error) => this.#cause = error);
     model.on("close", (error?: Error) => this.#end(error ?? this.#cause));

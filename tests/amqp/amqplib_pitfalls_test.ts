@@ -347,6 +347,29 @@ Deno.test("pitfall 10: a confirm, a refusal and a closed channel are three thing
   assert(events.told[3].includes('exchange "a"'), events.told[3]);
 });
 
+Deno.test("pitfall 10: a confirm of what was never sent costs nothing", async () => {
+  // The first comes before anybody could listen.
+  const last = [...longlong(2 ** 32 - 1), ...byte(0)];
+  await using made = await connectionForTest((client, { name, channel }) => {
+    if (name !== "confirm.select") return false;
+    client.send(
+      method(channel, "confirm.select-ok"),
+      method(channel, "basic.ack", last),
+    );
+    return true;
+  });
+  const events = channelEvents();
+  const channel = await made.connection.openChannel(events, { confirms: true });
+  made.client.call(1, "basic.nack", last);
+  await eventually("it is told", () => events.told.length > 0);
+  // The tags go on as before.
+  assertEquals([channel.publish(messageForTest()), channel.publish(messageForTest())], [1, 2]);
+  const before = performance.now();
+  made.client.call(1, "channel.close", closing(406, "by script"));
+  await eventually("it is closed", () => events.told.some((told) => told.startsWith("closed")));
+  assert(performance.now() - before < 5_000);
+});
+
 Deno.test("pitfall 11: a delivery in one piece with consume-ok is not missed", async () => {
   await using made = await connectionForTest((client, { name, channel }) => {
     if (name !== "basic.consume") return false;
