@@ -1,6 +1,7 @@
 import amqplib from "amqplib";
 import type { Channel, ConsumeMessage, Message } from "amqplib";
 import { ConfigurationError, MessageDecodeError } from "../errors.ts";
+import { unrefTimer } from "../runtime.ts";
 import type {
   ChannelEvents,
   Delivery,
@@ -56,7 +57,15 @@ export class AmqplibChannel implements DriverChannel {
       const lost = () => connectionLost(connectionLoss() ?? otherwise);
       events.closed(cause === undefined ? lost() : channelError(cause));
     };
-    channel.on("close", () => this.#end());
+    const stopWaiting = whenClosingTakesTooLong(
+      channel,
+      callTimeoutMs,
+      (error) => this.#end(error),
+    );
+    channel.on("close", () => {
+      stopWaiting();
+      this.#end();
+    });
     // amqplib's confirms come as callbacks that cannot tell a nack from a closed channel, so the
     // frames themselves are listened to.
     channel.on("ack", (frame) => events.confirm(frame.deliveryTag, frame.multiple, true));
@@ -187,6 +196,30 @@ function readHeaders(properties: Message["properties"]): Pick<Delivery, "headers
     { cause },
   );
   return { headers: {}, unreadable };
+}
+
+/**
+ * amqplib closes a channel by itself on which it receives what it does not understand, tells nobody,
+ * and waits for the broker's answer for as long as it takes.
+ *
+ * @returns What ends the watch.
+ */
+function whenClosingTakesTooLong(
+  channel: Channel,
+  timeoutMs: number,
+  tell: (error: Error) => void,
+): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const internals = channel as unknown as { toClosing?(...args: unknown[]): unknown };
+  const { toClosing } = internals;
+  if (typeof toClosing === "function") {
+    internals.toClosing = (...args) => {
+      timer ??= setTimeout(() => tell(new Error("It did not close the channel")), timeoutMs);
+      unrefTimer(timer);
+      return toClosing.apply(channel, args);
+    };
+  }
+  return () => clearTimeout(timer);
 }
 
 function readReturn(message: Message) {

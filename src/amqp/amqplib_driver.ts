@@ -17,9 +17,9 @@ import type {
   DriverChannel,
   DriverConnection,
 } from "./driver.ts";
-import { surviveUnreadableHeaders } from "./readable_headers.ts";
 import { dropConfirmWindows } from "./drop_confirm_windows.ts";
 import { holdAfterOpenOk } from "./hold_after_open_ok.ts";
+import { surviveUnreadableHeaders } from "./readable_headers.ts";
 import { within } from "./within.ts";
 import { channelError, connectError, connectionLost } from "./translate_errors.ts";
 
@@ -133,6 +133,7 @@ class AmqplibConnection implements DriverConnection {
   #closed = false;
   /** What amqplib said went wrong; it says so before it closes the channels. */
   #cause: Error | undefined;
+  #closing: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     model: ChannelModel,
@@ -146,7 +147,14 @@ class AmqplibConnection implements DriverConnection {
     this.#events = events;
     dropConfirmWindows(model);
     // Without these two listeners amqplib throws while it closes, and its heartbeats never end.
-    model.on("error", (error: Error) => this.#cause = error);
+    model.on("error", (error: Error) => {
+      this.#cause = error;
+      if (this.#closed) return;
+      // It closes by itself where it receives what it does not understand, and then waits for the
+      // broker's answer for as long as it takes.
+      this.#closing ??= setTimeout(() => this.#end(error), callTimeoutMs);
+      unrefTimer(this.#closing);
+    });
     model.on("close", (error?: Error) => this.#end(error ?? this.#cause));
     model.on("blocked", (reason: string) => events.blocked(reason));
     model.on("unblocked", () => events.unblocked());
@@ -177,6 +185,7 @@ class AmqplibConnection implements DriverConnection {
   #end(cause: Error | undefined): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#closing);
     const byBroker = typeof (cause as { code?: unknown } | undefined)?.code === "number";
     if (byBroker) this.#destroySoon();
     else this.#socket.abort();

@@ -283,6 +283,37 @@ Deno.test("pitfall 6: openChannel that is never answered fails by its deadline",
   assertEquals(error.code, "BROKER_TIMEOUT");
 });
 
+Deno.test("pitfall 6: a channel that amqplib closes by itself is given up in time", async () => {
+  const violations = {
+    "a delivery to a consumer that is not there": delivery(1, "nobody", 1),
+    "a body without a header": frame(3, 1, [1, 2, 3]),
+  };
+  for (const [name, bytes] of Object.entries(violations)) {
+    await using made = await connectionForTest(
+      (_client, { name }) => name === "channel.close",
+      { timeoutMs: 100 },
+    );
+    const events = channelEvents();
+    await made.connection.openChannel(events, { confirms: true });
+    made.client.send(bytes);
+    await eventually(`${name} costs the channel`, () => events.told.length > 0, 5_000);
+    assertEquals(made.events.told, []);
+  }
+});
+
+Deno.test("pitfall 6: a connection that amqplib closes by itself is given up in time", async () => {
+  await using made = await connectionForTest(
+    (_client, { name }) => name === "connection.close",
+    { timeoutMs: 100 },
+  );
+  const events = channelEvents();
+  await made.connection.openChannel(events, { confirms: false });
+  made.client.call(9, "basic.qos-ok");
+  await eventually("the connection is lost", () => made.events.told.length > 0, 5_000);
+  await deadline(made.client.ended, 5_000);
+  assertEquals([events.told.length, made.events.told.length], [1, 1]);
+});
+
 Deno.test("pitfall 6: a channel that opens after it was given up is closed", async () => {
   const opening = Promise.withResolvers<Call>();
   await using made = await connectionForTest((_client, call) => {
