@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { randomFrom } from "./random.ts";
+import { randomFrom } from "../support/random.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

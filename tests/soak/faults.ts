@@ -4,7 +4,7 @@ import type { Node } from "../../tools/broker.ts";
 import type { Brokers } from "./brokers.ts";
 import type { Slot } from "./fleet.ts";
 import type { Proxy, Weather } from "./proxy.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../support/random.ts";
 
 /** What a fault may lay hands on. */
 export interface Scene {

@@ -3,7 +3,7 @@ import { ROOT } from "../../tools/launch.ts";
 import { bodies, hashOf, isIntact, isPoisoned, messageId, sizeOf } from "./bodies.ts";
 import { DEAD_QUEUE, queueArguments } from "./brokers.ts";
 import { faultsFor, series } from "./faults.ts";
-import { randomFrom } from "./random.ts";
+import { randomFrom } from "../support/random.ts";
 import { firstSigns, spread } from "./recovery.ts";
 import { applyPatch, copyLibrary, SABOTAGES } from "./sabotage.ts";
 

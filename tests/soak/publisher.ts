@@ -2,7 +2,7 @@
 
 import { bodies, messageId, sizeOf } from "./bodies.ts";
 import { runProgram } from "./program.ts";
-import { randomFrom } from "./random.ts";
+import { randomFrom } from "../support/random.ts";
 
 /** How many sends may be open; with more, the program waits, as a sane one would. */
 const MOST_OPEN = 500;

@@ -4,7 +4,7 @@ import { type BrokerKind, type Brokers, DEAD_QUEUE, startBrokers } from "./broke
 import { History, type Verdict } from "./checker.ts";
 import { type Fault, series } from "./faults.ts";
 import { createSlot, type FleetOptions, type Slot } from "./fleet.ts";
-import { randomFrom } from "./random.ts";
+import { randomFrom } from "../support/random.ts";
 import { firstSigns, type Sign } from "./recovery.ts";
 
 /** What a soak is to be. */

@@ -3,7 +3,7 @@
 import { isIntact, isPoisoned } from "./bodies.ts";
 import type { Incoming } from "./client.ts";
 import { runProgram } from "./program.ts";
-import { randomFrom } from "./random.ts";
+import { randomFrom } from "../support/random.ts";
 
 const THROWS = 0.05;
 const SLOW = 0.03;

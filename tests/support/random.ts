@@ -4,6 +4,10 @@ export interface Random {
   next(): number;
   /** An integer from `least` to `most`, both included. */
   between(least: number, most: number): number;
+  /** An integer from 0 up to, but not including, `limit`. */
+  below(limit: number): number;
+  /** One of these. */
+  pick<T>(items: readonly T[]): T;
   /** Whether something of this probability happens. */
   chance(probability: number): boolean;
   /** The same items in another order. */
@@ -20,9 +24,12 @@ export function randomFrom(seed: number): Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
   const between = (least: number, most: number) => least + Math.floor(next() * (most - least + 1));
+  const below = (limit: number) => Math.floor(next() * limit);
   return {
     next,
     between,
+    below,
+    pick: (items) => items[below(items.length)],
     chance: (probability) => next() < probability,
     shuffled(items) {
       const result = [...items];
