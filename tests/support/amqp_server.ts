@@ -146,6 +146,16 @@ export class AmqpClient {
     }).catch(() => {}); // The client has gone.
   }
 
+  /** Lets a moment pass between what was written and what will be. */
+  pause(): void {
+    this.#writing = this.#writing.then(() => delay(0));
+  }
+
+  /** Resolves when all is written that was to be. */
+  get written(): Promise<unknown> {
+    return this.#writing;
+  }
+
   /** Writes one method. */
   call(channel: number, name: MethodName, args: readonly number[] = []): void {
     this.send(method(channel, name, args));
@@ -305,6 +315,8 @@ export class AmqpServer implements AsyncDisposable {
 
   async #accept(greet: boolean, accepted: ((client: AmqpClient) => void) | undefined) {
     for await (const socket of this.#listener) {
+      // What is written in pieces is to arrive in pieces.
+      if ("setNoDelay" in socket) (socket as Deno.TcpConn).setNoDelay(true);
       const client = new AmqpClient(socket, (...call) => this.answer(...call), greet);
       this.clients.push(client);
       accepted?.(client);
