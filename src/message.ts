@@ -36,41 +36,11 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
  * ```
  */
 export class Message {
-  /** The body. */
-  readonly body: Uint8Array;
-  /** The properties, headers apart. */
-  readonly properties: MessageProperties;
-  /** The headers; timestamps are `Date`s and byte arrays `Uint8Array`s. */
-  readonly headers: Readonly<Record<string, unknown>>;
-  /** The exchange it was sent to; `""` is the default exchange. */
-  readonly exchange: string;
-  /** The routing key it was sent with. */
-  readonly routingKey: string;
-  /** Whether the broker may have delivered it before. */
-  readonly redelivered: boolean;
-  /** How often the broker has delivered it before, where it counts that (quorum queues). */
-  readonly deliveryCount: number | undefined;
-  /**
-   * Acknowledges the message. Takes no arguments and may be detached, as a callback.
-   *
-   * @returns Whether this settled the message.
-   */
-  readonly ack: () => boolean;
-  /**
-   * Rejects the message without requeue: dead-lettered where the queue says so, else deleted. Takes
-   * no arguments and may be detached, as a callback.
-   *
-   * @returns Whether this settled the message.
-   */
-  readonly reject: () => boolean;
-  /**
-   * Rejects the message with requeue, after the retry delay of the consumer. Takes no arguments and
-   * may be detached, as a callback.
-   *
-   * @returns Whether this settled the message.
-   */
-  readonly rejectRetry: () => boolean;
+  #delivery: Delivery;
   #settlement: MessageSettlement;
+  #ack: (() => boolean) | undefined;
+  #reject: (() => boolean) | undefined;
+  #rejectRetry: (() => boolean) | undefined;
 
   /**
    * Made by a consumer; of use elsewhere only in tests of tasks.
@@ -79,18 +49,83 @@ export class Message {
    * @param settlement How the message is settled.
    */
   constructor(delivery: Delivery, settlement: MessageSettlement) {
-    this.body = delivery.body;
-    this.properties = delivery.properties;
-    this.headers = delivery.headers;
-    this.exchange = delivery.exchange;
-    this.routingKey = delivery.routingKey;
-    this.redelivered = delivery.redelivered;
-    this.deliveryCount = deliveryCount(delivery);
+    this.#delivery = delivery;
     this.#settlement = settlement;
-    // A callback may be handed arguments, such as an error: none must reach the settlement.
-    this.ack = () => settlement.ack();
-    this.reject = () => settlement.reject();
-    this.rejectRetry = () => settlement.rejectRetry();
+  }
+
+  /** The body. */
+  get body(): Uint8Array {
+    return this.#delivery.body;
+  }
+
+  /**
+   * The properties, headers apart.
+   *
+   * @throws {MessageDecodeError} If they cannot be decoded.
+   */
+  get properties(): MessageProperties {
+    return this.#delivery.properties;
+  }
+
+  /**
+   * The headers; timestamps are `Date`s and byte arrays `Uint8Array`s.
+   *
+   * @throws {MessageDecodeError} If they cannot be decoded, for instance as they are nested thousands
+   * deep. Uncaught in a task, it rejects the message without requeue, as it would fail for ever.
+   */
+  get headers(): Readonly<Record<string, unknown>> {
+    return this.#delivery.headers;
+  }
+
+  /** The exchange it was sent to; `""` is the default exchange. */
+  get exchange(): string {
+    return this.#delivery.exchange;
+  }
+
+  /** The routing key it was sent with. */
+  get routingKey(): string {
+    return this.#delivery.routingKey;
+  }
+
+  /** Whether the broker may have delivered it before. */
+  get redelivered(): boolean {
+    return this.#delivery.redelivered;
+  }
+
+  /** How often the broker has delivered it before, where it counts that (quorum queues). */
+  get deliveryCount(): number | undefined {
+    return deliveryCount(this.#delivery);
+  }
+
+  // A callback may be handed arguments, such as an error: none of them reaches the settlement.
+
+  /**
+   * Acknowledges the message. Takes no arguments and may be detached, as a callback.
+   *
+   * @returns Whether this settled the message.
+   */
+  get ack(): () => boolean {
+    return this.#ack ??= () => this.#settlement.ack();
+  }
+
+  /**
+   * Rejects the message without requeue: dead-lettered where the queue says so, else deleted. Takes
+   * no arguments and may be detached, as a callback.
+   *
+   * @returns Whether this settled the message.
+   */
+  get reject(): () => boolean {
+    return this.#reject ??= () => this.#settlement.reject();
+  }
+
+  /**
+   * Rejects the message with requeue, after the retry delay of the consumer. Takes no arguments and
+   * may be detached, as a callback.
+   *
+   * @returns Whether this settled the message.
+   */
+  get rejectRetry(): () => boolean {
+    return this.#rejectRetry ??= () => this.#settlement.rejectRetry();
   }
 
   /**

@@ -8,8 +8,12 @@ const MAX_DELAY_MS = 30_000;
 
 /** How often the broker says that it has delivered the message before; quorum queues count it. */
 export function deliveryCount(delivery: Delivery): number | undefined {
-  const count = delivery.headers["x-delivery-count"];
-  return typeof count === "number" ? count : undefined;
+  try {
+    const count = delivery.headers["x-delivery-count"];
+    return typeof count === "number" ? count : undefined;
+  } catch {
+    return undefined; // Headers that cannot be decoded.
+  }
 }
 
 /**
@@ -33,6 +37,7 @@ export class RetryPolicy {
 
   /** The message needs no further attempt. */
   forget(delivery: Delivery): void {
+    if (this.#attempts.size === 0) return;
     if (delivery.properties.messageId !== undefined) {
       this.#attempts.delete(delivery.properties.messageId);
     }

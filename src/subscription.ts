@@ -1,3 +1,4 @@
+import { ackFrames } from "./ack_run.ts";
 import type {
   ChannelEvents,
   Delivery,
@@ -40,6 +41,8 @@ export class Subscription implements DeliveryOwner, SessionChannel {
   #channel: DriverChannel | undefined;
   #consumerTag: string | undefined;
   #closed: (cause: Error) => void;
+  /** What is to be acknowledged at the end of this turn. */
+  #acks: number[] = [];
   #settled = 0;
   #empty: PromiseWithResolvers<void> | undefined;
   #queue: TemporaryQueue | undefined;
@@ -120,6 +123,7 @@ export class Subscription implements DeliveryOwner, SessionChannel {
 
   /** Deletes the temporary queue, and closes the channel after everything that was written on it. */
   async close(): Promise<void> {
+    this.#flushAcks();
     try {
       if (this.#queue !== undefined) await this.#channel?.deleteQueue(this.#queue.name);
     } finally {
@@ -139,14 +143,36 @@ export class Subscription implements DeliveryOwner, SessionChannel {
     if (how === "ack" || how === "reject") this.#host.retries.forget(held.delivery);
     if (how !== "release") this.#settled++;
     try {
-      this.#channel?.settle(held.delivery.tag, how);
-      return this.#channel !== undefined;
+      if (this.#channel === undefined) return false;
+      if (how === "ack") this.#ackSoon(held.delivery.tag);
+      else this.#channel.settle(held.delivery.tag, how);
+      return true;
     } catch {
       return false; // The channel is just closing: the broker will deliver the message again.
     } finally {
       this.#noteIfEmpty();
     }
   }
+
+  /** Acknowledges at the end of this turn, together with what else is done by then. */
+  #ackSoon(tag: number): void {
+    if (this.#acks.push(tag) === 1) queueMicrotask(this.#flushAcks);
+  }
+
+  /** Writes the acknowledgements that wait for the end of the turn. */
+  #flushAcks = (): void => {
+    const tags = this.#acks;
+    if (tags.length === 0) return;
+    this.#acks = [];
+    const [lowest] = this.#held;
+    try {
+      for (const { tag, multiple } of ackFrames(tags, lowest?.delivery.tag ?? Infinity)) {
+        this.#channel?.settle(tag, "ack", multiple);
+      }
+    } catch {
+      // The channel is just closing: the broker will deliver the messages again.
+    }
+  };
 
   retryDelay(delivery: Delivery): number {
     return this.#host.draining ? 0 : this.#host.retries.nextDelay(delivery);
@@ -182,12 +208,14 @@ export class Subscription implements DeliveryOwner, SessionChannel {
 
   /** Gives the channel up, so that a fresh one takes its place. */
   drop(cause: Error): void {
+    this.#flushAcks();
     void this.#channel?.close().catch(() => {}); // Whatever it answers, it is not used again.
     this.#end(cause);
   }
 
   #end(cause: Error): void {
     this.#channel = undefined;
+    this.#acks = [];
     this.abandon(cause);
     this.#closed(cause);
   }

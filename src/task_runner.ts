@@ -38,7 +38,7 @@ export class TaskRunner {
   /** Never rejects. */
   async run(held: HeldDelivery): Promise<Outcome> {
     const { taskTimeoutMs } = this.#options;
-    const task = this.#outcome(held);
+    const task = this.#outcome(held.message);
     const outcome = taskTimeoutMs === undefined
       ? await task
       : await this.#inTime(held, task, taskTimeoutMs);
@@ -48,9 +48,7 @@ export class TaskRunner {
     return outcome;
   }
 
-  async #outcome({ delivery, message }: HeldDelivery): Promise<Outcome> {
-    // A task would take a message without its headers for one that has none.
-    if (delivery.unreadable !== undefined) return outcomeOfThrow(delivery.unreadable);
+  async #outcome(message: Message): Promise<Outcome> {
     try {
       return outcomeOfReturn(await this.#options.taskFunction(message));
     } catch (thrown) {

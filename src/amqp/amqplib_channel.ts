@@ -1,7 +1,8 @@
 import amqplib from "amqplib";
 import type { Channel, ConsumeMessage, Message } from "amqplib";
-import { ConfigurationError, MessageDecodeError } from "../errors.ts";
+import { ConfigurationError } from "../errors.ts";
 import { unrefTimer } from "../runtime.ts";
+import { unreadable } from "./decode_properties.ts";
 import type {
   ChannelEvents,
   Delivery,
@@ -10,6 +11,7 @@ import type {
   OutgoingMessage,
   Settlement,
 } from "./driver.ts";
+import type { FastChannel, FastLane } from "./fast_lane.ts";
 import {
   decodeProperties,
   decodeTable,
@@ -28,15 +30,23 @@ export class AmqplibChannel implements DriverChannel {
   #events: ChannelEvents;
   #callTimeoutMs: number;
   #lastTag = 0;
+  /** Where messages and settlements go past amqplib, if they can. */
+  #fast: FastChannel | undefined;
   /** Tells once that the channel is gone, and why; `otherwise` where nothing better is known. */
   #end: (otherwise?: Error) => void;
 
-  /** @param connectionLoss Why the connection of the channel was lost, where it was. */
+  /**
+   * @param connectionLoss Why the connection of the channel was lost, where it was.
+   * @param lane The fast lane of its connection, where there is one.
+   * @param confirms Whether it is for publishing, or else for receiving.
+   */
   constructor(
     channel: Channel,
     events: ChannelEvents,
     callTimeoutMs: number,
     connectionLoss: () => Error | undefined,
+    lane: FastLane | undefined,
+    confirms: boolean,
   ) {
     this.#channel = channel;
     this.#events = events;
@@ -45,14 +55,30 @@ export class AmqplibChannel implements DriverChannel {
     // A channel without an "error" listener takes its whole connection with it.
     channel.on("error", (error: Error) => cause = error);
     // An exception in a listener would take it as well; with this one it costs the channel alone.
-    channel.on("handler-error", (error: Error) => {
+    const handlerFailed = (error: Error) => {
       cause ??= error;
       void channel.close().catch(() => {}); // It may be closed by now.
-    });
+    };
+    channel.on("handler-error", handlerFailed);
+    const guarded =
+      <Args extends unknown[]>(handle: (...args: Args) => void) => (...args: Args) => {
+        try {
+          handle(...args);
+        } catch (error) {
+          handlerFailed(error as Error);
+        }
+      };
+    this.#fast = lane?.open(
+      channel,
+      confirms
+        ? { confirm: guarded((tag, multiple, ok) => events.confirm(tag, multiple, ok)) }
+        : { delivery: guarded((delivery) => events.delivery(delivery)) },
+    );
     let open = true;
     this.#end = (otherwise) => {
       if (!open) return;
       open = false;
+      this.#fast?.close();
       // The reply code of a lost connection is no answer to anything on this channel.
       const lost = () => connectionLost(connectionLoss() ?? otherwise);
       events.closed(cause === undefined ? lost() : channelError(cause));
@@ -75,12 +101,15 @@ export class AmqplibChannel implements DriverChannel {
 
   publish(message: OutgoingMessage): number {
     try {
-      this.#channel.publish(
-        message.exchange,
-        message.routingKey,
-        toBuffer(message.body),
-        encodeProperties(message),
-      );
+      if (this.#fast !== undefined) this.#fast.publish(message);
+      else {
+        this.#channel.publish(
+          message.exchange,
+          message.routingKey,
+          toBuffer(message.body),
+          encodeProperties(message),
+        );
+      }
     } catch (error) {
       if (error instanceof amqplib.IllegalOperationError) {
         // It may have closed in the moment in which it opened, before anybody could listen to it.
@@ -96,11 +125,12 @@ export class AmqplibChannel implements DriverChannel {
     return ++this.#lastTag;
   }
 
-  settle(tag: number, how: Settlement): void {
-    // amqplib reads nothing of the message but its tag.
-    const message = { fields: { deliveryTag: tag } } as Message;
+  settle(tag: number, how: Settlement, multiple = false): void {
     try {
-      if (how === "ack") this.#channel.ack(message);
+      if (this.#fast !== undefined) return this.#fast.settle(tag, how, multiple);
+      // amqplib reads nothing of the message but its tag.
+      const message = { fields: { deliveryTag: tag } } as Message;
+      if (how === "ack") this.#channel.ack(message, multiple);
       else if (how === "release") this.#channel.nack(message, false, true);
       else this.#channel.reject(message, how === "requeue");
     } catch (error) {
@@ -143,7 +173,7 @@ export class AmqplibChannel implements DriverChannel {
         this.#channel.consume(queueName, (message) => {
           // A null is the broker's way to say that the consumer is cancelled.
           if (message === null) this.#events.cancelled();
-          else this.#deliver(message);
+          else this.#events.delivery(toDelivery(message));
         }, { consumerTag }),
       `consume from queue "${queueName}"`,
     );
@@ -154,20 +184,8 @@ export class AmqplibChannel implements DriverChannel {
   }
 
   async close(): Promise<void> {
+    this.#fast?.close();
     await this.#call(() => this.#channel.close(), "close the channel");
-  }
-
-  #deliver(message: ConsumeMessage): void {
-    const { fields, properties, content } = message;
-    this.#events.delivery({
-      tag: fields.deliveryTag,
-      redelivered: fields.redelivered,
-      exchange: fields.exchange,
-      routingKey: fields.routingKey,
-      body: fromBuffer(content),
-      properties: decodeProperties(properties as unknown as Record<string, unknown>),
-      ...readHeaders(properties),
-    });
   }
 
   /** One request at a time, within a deadline; amqplib throws some refusals synchronously. */
@@ -180,22 +198,34 @@ export class AmqplibChannel implements DriverChannel {
   }
 }
 
+/** A delivery as amqplib has decoded it. */
+function toDelivery({ fields, properties, content }: ConsumeMessage): Delivery {
+  const { headers, cause } = readHeaders(properties);
+  return {
+    tag: fields.deliveryTag,
+    redelivered: fields.redelivered,
+    exchange: fields.exchange,
+    routingKey: fields.routingKey,
+    body: fromBuffer(content),
+    properties: decodeProperties(properties as unknown as Record<string, unknown>),
+    get headers() {
+      if (headers === undefined) throw unreadable("headers", cause);
+      return headers;
+    },
+  };
+}
+
 /** The headers; or why there are none, as they were too much for amqplib or for us. */
-function readHeaders(properties: Message["properties"]): Pick<Delivery, "headers" | "unreadable"> {
-  let cause = whyUnreadable(properties);
-  if (cause === undefined) {
-    try {
-      return { headers: decodeTable(properties.headers) };
-    } catch (error) {
-      cause = error; // Nested so deep that the stack overflows.
-    }
+function readHeaders(
+  properties: Message["properties"],
+): { headers?: Record<string, unknown>; cause?: unknown } {
+  const cause = whyUnreadable(properties);
+  if (cause !== undefined) return { cause };
+  try {
+    return { headers: decodeTable(properties.headers) };
+  } catch (cause) {
+    return { cause }; // Nested so deep that the stack overflows.
   }
-  const unreadable = new MessageDecodeError(
-    `Cannot read the headers of this message: ${cause instanceof Error ? cause.message : cause}: ` +
-      `mend the sender`,
-    { cause },
-  );
-  return { headers: {}, unreadable };
 }
 
 /**

@@ -18,6 +18,7 @@ import type {
   DriverConnection,
 } from "./driver.ts";
 import { dropConfirmWindows } from "./drop_confirm_windows.ts";
+import { FastLane } from "./fast_lane.ts";
 import { holdAfterOpenOk } from "./hold_after_open_ok.ts";
 import { surviveUnreadableHeaders } from "./readable_headers.ts";
 import { within } from "./within.ts";
@@ -130,6 +131,7 @@ class AmqplibConnection implements DriverConnection {
   #socket: AbortController;
   #callTimeoutMs: number;
   #events: ConnectionEvents;
+  #lane: FastLane | undefined;
   #closed = false;
   /** What amqplib said went wrong; it says so before it closes the channels. */
   #cause: Error | undefined;
@@ -159,6 +161,7 @@ class AmqplibConnection implements DriverConnection {
     model.on("blocked", (reason: string) => events.blocked(reason));
     model.on("unblocked", () => events.unblocked());
     surviveUnreadableHeaders(this.#internals);
+    this.#lane = FastLane.of(model.connection);
     if (this.#internals.blocked) events.blocked("the broker did not say why");
   }
 
@@ -173,7 +176,14 @@ class AmqplibConnection implements DriverConnection {
       const channel = await within(opening, this.#callTimeoutMs, "open a channel");
       // Lost in the moment in which the channel opened, before anybody could listen to it.
       if (this.#closed) throw connectionLost(this.#cause);
-      return new AmqplibChannel(channel, events, this.#callTimeoutMs, () => this.#cause);
+      return new AmqplibChannel(
+        channel,
+        events,
+        this.#callTimeoutMs,
+        () => this.#cause,
+        this.#lane,
+        options.confirms,
+      );
     } catch (error) {
       // Closed in the moment in which it opened, before anybody could listen to it.
       if (error instanceof amqplib.IllegalOperationError) this.#end(error);

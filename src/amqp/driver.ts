@@ -134,10 +134,8 @@ export interface Delivery {
   readonly body: Uint8Array;
   /** The properties, headers apart. */
   readonly properties: MessageProperties;
-  /** The headers. */
+  /** The headers; where they cannot be decoded, looking at them throws a `MessageDecodeError`. */
   readonly headers: Readonly<Record<string, unknown>>;
-  /** Why the headers could not be read, where they could not: then there are none. */
-  readonly unreadable?: Error;
 }
 
 /**
@@ -151,7 +149,8 @@ export type Settlement = "ack" | "reject" | "requeue" | "release";
 export interface DriverChannel {
   /** Writes a message and returns its delivery tag, counted from 1. */
   publish(message: OutgoingMessage): number;
-  settle(tag: number, how: Settlement): void;
+  /** Settles one delivery; with `multiple`, acknowledges all up to it that are not settled yet. */
+  settle(tag: number, how: Settlement, multiple?: boolean): void;
   prefetch(count: number): Promise<void>;
   /** Declares an exclusive queue that goes with the connection, and returns its name. */
   declareTemporaryQueue(queueArguments: FieldTable): Promise<string>;

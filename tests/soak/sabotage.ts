@@ -38,13 +38,13 @@ const PATCHES = {
     },
     {
       file: "src/subscription.ts",
-      find: "this.#channel?.settle(held.delivery.tag, how);",
-      replace: "newest.get(this.#queueName)?.settle(held.delivery.tag, how);",
+      find: "if (this.#channel === undefined) return false;",
+      replace: "newest.get(this.#queueName)?.settle(held.delivery.tag, how);\n      return true;",
     },
     {
       file: "src/subscription.ts",
-      find: "this.#channel = undefined;\n    this.abandon(cause);",
-      replace: "this.#channel = undefined;",
+      find: "this.#acks = [];\n    this.abandon(cause);",
+      replace: "this.#acks = [];",
     },
   ],
 } satisfies Record<string, readonly Patch[]>;

@@ -1,0 +1,186 @@
+/**
+ * Takes the frames that come most often, deliveries and confirms, straight off the input of an
+ * amqplib connection, without the objects and events that amqplib makes of each. All other frames
+ * are left to amqplib, in their order.
+ */
+
+import { Buffer } from "node:buffer";
+import type { ChannelEvents } from "./driver.ts";
+import {
+  BASIC,
+  BASIC_ACK,
+  BASIC_DELIVER,
+  BASIC_NACK,
+  FRAME_BODY,
+  FRAME_END,
+  FRAME_HEAD_BYTES,
+  FRAME_HEADER,
+  FRAME_METHOD,
+  FRAME_OVERHEAD,
+} from "./protocol.ts";
+import { WireDelivery } from "./wire_delivery.ts";
+
+/** The parts of amqplib's connection that are read from. */
+export interface FrameSource {
+  /** What was read from the socket and not decoded yet. */
+  rest: Buffer;
+  readonly maxFrameSize: number;
+  /** For the heartbeat: whether anything was received since it last looked. */
+  recvSinceLastCheck: boolean;
+  readonly stream: { read(): Buffer | null };
+  /** The next frame that amqplib is to deal with; `false` where none is complete. */
+  recvFrame(): unknown;
+}
+
+/** Whom the frames of a channel are for; what nobody takes is left to amqplib. */
+export type FrameSink = Partial<Pick<ChannelEvents, "confirm" | "delivery">>;
+
+interface Receiver {
+  readonly sink: FrameSink;
+  /** The delivery of which not all has come. */
+  delivery: WireDelivery | undefined;
+}
+
+/** Reads in place of amqplib; see above. */
+export class FrameReader {
+  #source: FrameSource;
+  #others: () => unknown;
+  #receivers: (Receiver | undefined)[] = [];
+
+  constructor(source: FrameSource) {
+    this.#source = source;
+    this.#others = source.recvFrame;
+    source.recvFrame = () => this.#receive();
+  }
+
+  /** From now on takes the frames of a channel. */
+  attach(channel: number, sink: FrameSink): void {
+    this.#receivers[channel] = { sink, delivery: undefined };
+  }
+
+  /** Leaves the frames of a channel to amqplib again, unless they are somebody else's by now. */
+  detach(channel: number, sink: FrameSink): void {
+    if (this.#receivers[channel]?.sink === sink) this.#receivers[channel] = undefined;
+  }
+
+  #receive(): unknown {
+    const source = this.#source;
+    let bytes = source.rest;
+    let at = 0;
+    for (;;) {
+      while (bytes.length - at >= FRAME_HEAD_BYTES) {
+        const size = bytes.readUInt32BE(at + 3);
+        const end = at + size + FRAME_OVERHEAD;
+        const tooLarge = source.maxFrameSize > 0 && size > source.maxFrameSize;
+        if (end > bytes.length && !tooLarge) break;
+        if (tooLarge || bytes[end - 1] !== FRAME_END || !this.#take(bytes, at, end - 1)) {
+          source.rest = bytes.subarray(at);
+          return this.#others.call(source);
+        }
+        at = end;
+      }
+      const rest = at === 0 ? bytes : bytes.subarray(at);
+      const incoming = source.stream.read();
+      if (incoming === null) {
+        source.rest = rest;
+        return false;
+      }
+      source.recvSinceLastCheck = true;
+      bytes = rest.length === 0 ? incoming : Buffer.concat([rest, incoming]);
+      at = 0;
+    }
+  }
+
+  /** Deals with one frame, whose payload ends at `end`; `false` where it is one for amqplib. */
+  #take(bytes: Buffer, at: number, end: number): boolean {
+    const receiver = this.#receivers[bytes[at + 1] << 8 | bytes[at + 2]];
+    if (receiver === undefined) return false;
+    const payload = at + FRAME_HEAD_BYTES;
+    switch (bytes[at]) {
+      case FRAME_METHOD:
+        return takeMethod(receiver, bytes, payload, end);
+      case FRAME_HEADER:
+        return takeHeader(receiver, bytes, payload, end);
+      case FRAME_BODY:
+        return takeBody(receiver, bytes, payload, end);
+      default:
+        return false;
+    }
+  }
+}
+
+function takeMethod(receiver: Receiver, bytes: Buffer, at: number, end: number): boolean {
+  if (end - at < 4) return false;
+  const { sink } = receiver;
+  const method = bytes.readUInt32BE(at);
+  switch (method) {
+    case BASIC_ACK:
+    case BASIC_NACK:
+      if (end - at < 13 || sink.confirm === undefined) return false;
+      sink.confirm(readUint64(bytes, at + 4), (bytes[at + 12] & 1) === 1, method === BASIC_ACK);
+      return true;
+    case BASIC_DELIVER: {
+      if (sink.delivery === undefined || receiver.delivery !== undefined) return false;
+      const tagAt = at + 5 + bytes[at + 4];
+      const exchangeAt = tagAt + 9;
+      const keyAt = exchangeAt + 1 + bytes[exchangeAt];
+      if (!(keyAt + 1 + bytes[keyAt] <= end)) return false;
+      const redelivered = (bytes[tagAt + 8] & 1) === 1;
+      receiver.delivery = new WireDelivery(
+        readUint64(bytes, tagAt),
+        redelivered,
+        bytes,
+        exchangeAt,
+      );
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+function takeHeader(receiver: Receiver, bytes: Buffer, at: number, end: number): boolean {
+  const { delivery } = receiver;
+  // Without a delivery before it, it belongs to a message that was returned.
+  if (delivery === undefined || end - at < 14 || bytes.readUInt16BE(at) !== BASIC) return false;
+  delivery.setHeader(bytes.subarray(at + 12, end), readUint64(bytes, at + 4));
+  if (delivery.missing === 0) deliver(receiver, delivery);
+  return true;
+}
+
+function takeBody(receiver: Receiver, bytes: Buffer, at: number, end: number): boolean {
+  const { delivery } = receiver;
+  const length = end - at;
+  if (delivery === undefined || length > delivery.missing) return false;
+  delivery.missing -= length;
+  if (delivery.missing > 0) {
+    (delivery.parts ??= []).push(bytes.subarray(at, end));
+    return true;
+  }
+  delivery.body = delivery.parts === undefined
+    ? new Uint8Array(bytes.buffer, bytes.byteOffset + at, length)
+    : joined([...delivery.parts, bytes.subarray(at, end)]);
+  delivery.parts = undefined;
+  deliver(receiver, delivery);
+  return true;
+}
+
+function deliver(receiver: Receiver, delivery: WireDelivery): void {
+  receiver.delivery = undefined;
+  receiver.sink.delivery!(delivery);
+}
+
+function joined(parts: readonly Buffer[]): Uint8Array {
+  const body = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    body.set(part, at);
+    at += part.length;
+  }
+  return body;
+}
+
+/** A tag or size; none reaches 2^53. */
+function readUint64(bytes: Buffer, at: number): number {
+  return bytes.readUInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4);
+}

@@ -1,0 +1,151 @@
+/** Values of AMQP 0-9-1 as bytes. Each function returns the place behind what it put. */
+
+import type { FieldTable, FieldValue } from "./driver.ts";
+
+const encoder = new TextEncoder();
+
+export function putUint16(bytes: Uint8Array, at: number, value: number): number {
+  bytes[at] = value >>> 8;
+  bytes[at + 1] = value;
+  return at + 2;
+}
+
+export function putUint32(bytes: Uint8Array, at: number, value: number): number {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+  return at + 4;
+}
+
+/** A whole number from 0 to 2^53. */
+export function putUint64(bytes: Uint8Array, at: number, value: number): number {
+  putUint32(bytes, at, value / 2 ** 32);
+  return putUint32(bytes, at + 4, value);
+}
+
+/** A text behind a length of one byte. */
+export function putShortText(bytes: Uint8Array, at: number, text: string): number {
+  const { length } = text;
+  const start = at + 1;
+  // Most are short and plain, for which the encoder costs more than the text.
+  if (length <= 64) {
+    let index = 0;
+    for (; index < length; index++) {
+      const code = text.charCodeAt(index);
+      if (code > 0x7F) break;
+      bytes[start + index] = code;
+    }
+    if (index === length) {
+      bytes[at] = length;
+      return start + length;
+    }
+  }
+  const { read, written } = encoder.encodeInto(text, bytes.subarray(start, start + 255));
+  if (read < length) throw new RangeError(`it has a text of more than 255 bytes in UTF-8`);
+  bytes[at] = written;
+  return start + written;
+}
+
+let scratch = new Uint8Array(4_096);
+
+/** A table with its length before it. It is to be copied before the next is encoded. */
+export function encodeTable(table: FieldTable): Uint8Array {
+  for (;;) {
+    try {
+      return scratch.subarray(0, putTable(scratch, 0, table));
+    } catch (error) {
+      if (!(error instanceof NoRoom) || scratch.length >= MOST_BYTES) throw error;
+      scratch = new Uint8Array(Math.min(scratch.length * 4, MOST_BYTES));
+    }
+  }
+}
+
+/** The same limit as amqplib's: headers must fit into one frame. */
+const MOST_BYTES = 65_536;
+
+class NoRoom extends RangeError {}
+
+function room(bytes: Uint8Array, at: number, length: number): void {
+  if (at + length > bytes.length) {
+    throw new NoRoom(`Its headers take more than ${bytes.length} bytes`);
+  }
+}
+
+function putTable(bytes: Uint8Array, start: number, table: FieldTable): number {
+  room(bytes, start, 4);
+  let at = start + 4;
+  for (const [key, value] of Object.entries(table)) {
+    if (value === undefined) continue;
+    room(bytes, at, 256);
+    at = putValue(bytes, putShortText(bytes, at, key), value);
+  }
+  putUint32(bytes, start, at - start - 4);
+  return at;
+}
+
+function putList(bytes: Uint8Array, start: number, list: readonly FieldValue[]): number {
+  room(bytes, start, 4);
+  let at = start + 4;
+  for (const value of list) at = putValue(bytes, at, value);
+  putUint32(bytes, start, at - start - 4);
+  return at;
+}
+
+function putTag(bytes: Uint8Array, at: number, tag: string): number {
+  bytes[at] = tag.charCodeAt(0);
+  return at + 1;
+}
+
+function putValue(bytes: Uint8Array, at: number, value: FieldValue): number {
+  room(bytes, at, 9);
+  switch (typeof value) {
+    case "string": {
+      room(bytes, at, 5 + 3 * value.length);
+      const { written } = encoder.encodeInto(value, bytes.subarray(at + 5));
+      return putUint32(bytes, putTag(bytes, at, "S"), written) + written;
+    }
+    case "boolean":
+      bytes[at + 1] = value ? 1 : 0;
+      return putTag(bytes, at, "t") + 1;
+    case "number":
+      return putNumber(bytes, at, value);
+  }
+  if (value === null) return putTag(bytes, at, "V");
+  if (value instanceof Date) {
+    return putUint64(bytes, putTag(bytes, at, "T"), value.getTime() / 1000);
+  }
+  if (value instanceof Uint8Array) {
+    room(bytes, at, 5 + value.length);
+    at = putUint32(bytes, putTag(bytes, at, "x"), value.length);
+    bytes.set(value, at);
+    return at + value.length;
+  }
+  if (Array.isArray(value)) return putList(bytes, putTag(bytes, at, "A"), value);
+  return putTable(bytes, putTag(bytes, at, "F"), value as FieldTable);
+}
+
+/** In the smallest form that holds it, as amqplib does. */
+function putNumber(bytes: Uint8Array, at: number, value: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at);
+  const isInteger = Number.isInteger(value) && !Object.is(value, -0) && value >= -(2 ** 63) &&
+    value < 2 ** 63;
+  if (!isInteger) {
+    view.setFloat64(1, value);
+    return putTag(bytes, at, "d") + 8;
+  }
+  if (value >= -(2 ** 7) && value < 2 ** 7) {
+    view.setInt8(1, value);
+    return putTag(bytes, at, "b") + 1;
+  }
+  if (value >= -(2 ** 15) && value < 2 ** 15) {
+    view.setInt16(1, value);
+    return putTag(bytes, at, "s") + 2;
+  }
+  if (value >= -(2 ** 31) && value < 2 ** 31) {
+    view.setInt32(1, value);
+    return putTag(bytes, at, "I") + 4;
+  }
+  view.setBigInt64(1, BigInt(value));
+  return putTag(bytes, at, "l") + 8;
+}
