@@ -18,9 +18,11 @@ import { Queues } from "./queues.ts";
 import { chart } from "./report/chart.ts";
 import { consoleReport } from "./report/console.ts";
 import { markdownReport, withFigures } from "./report/markdown.ts";
-import type { Results } from "./results.ts";
+import type { Result, Results } from "./results.ts";
 import { play } from "./rounds.ts";
 import { amountOf, chooseWorkloads } from "./workloads.ts";
+
+const IMAGE = "![Rates and CPU time of all contestants](performance.svg)";
 
 async function download(contestants: readonly string[]): Promise<void> {
   const files = contestants.map((name) => decodeURIComponent(fileOf(name).pathname));
@@ -44,7 +46,10 @@ async function write(results: Results, { out, docs }: BenchOptions): Promise<voi
   console.log(`\nWritten to ${out}: results.json, chart.svg, table.md`);
   if (!docs) return;
   const page = `${ROOT}docs/performance.md`;
-  await Deno.writeTextFile(page, withFigures(await Deno.readTextFile(page), figures));
+  await Deno.writeTextFile(
+    page,
+    withFigures(await Deno.readTextFile(page), `${IMAGE}\n\n${figures}`),
+  );
   await Deno.writeTextFile(`${ROOT}docs/performance.svg`, image);
   await launch(["fmt", "--quiet", page, `${ROOT}docs/performance.svg`]).status;
   console.log("Written to docs: performance.md, performance.svg");
@@ -59,17 +64,24 @@ async function bench(options: BenchOptions): Promise<number> {
   return await withBroker({ want, log }, async (broker, environment, signal) => {
     await using queues = await Queues.open(broker.url);
     const setting = { url: broker.url, queues, environment, signal, against, profiles };
+    let measured: Result[];
+    try {
+      measured = await play(setting, { workloads, contestants, rounds, log });
+    } catch (error) {
+      if (signal.aborted) return signal.reason;
+      throw error;
+    }
     const results: Results = {
       at: new Date().toISOString(),
       broker: `RabbitMQ ${broker.version}`,
       deno: Deno.version.deno,
       system: systemOf(),
       isQuick,
-      results: await play(setting, { workloads, contestants, rounds, log }),
+      results: measured,
     };
     console.log(`\n${consoleReport(results)}`);
     await write(results, options);
-    return results.results.some(({ failures }) => failures.length > 0) ? 1 : 0;
+    return measured.some(({ failures }) => failures.length > 0) ? 1 : 0;
   });
 }
 

@@ -1,6 +1,6 @@
 /** One measurement: a fresh queue, a fresh program, and a look at what it has left behind. */
 
-import { launch } from "../tools/launch.ts";
+import { launch, ROOT } from "../tools/launch.ts";
 import { BASELINE } from "./contestant.ts";
 import type { Queues } from "./queues.ts";
 import {
@@ -67,7 +67,7 @@ async function run(setting: Setting, job: Job): Promise<Measurement> {
   const { environment, signal, against, profiles } = setting;
   signal.throwIfAborted();
   const library: Record<string, string> = job.contestant === BASELINE
-    ? { BENCH_LIBRARY: `file://${against}/mod.ts` }
+    ? { BENCH_LIBRARY: new URL(`${against}/mod.ts`, `file://${ROOT}`).href }
     : {};
   const child = launch([...flagsFor(job, profiles), "bench/client.ts"], {
     environment: { ...environment, ...environmentOf(job), ...library, NO_COLOR: "1" },

@@ -7,8 +7,8 @@ import type { Measurement, Workload } from "./workload.ts";
 export interface Result {
   readonly workload: Workload;
   readonly contestant: string;
-  /** By round; where it failed there is no measurement. */
-  readonly rounds: (Measurement | undefined)[];
+  /** By round; null where it failed, as JSON knows nothing else. */
+  readonly rounds: (Measurement | null)[];
   readonly failures: string[];
 }
 
@@ -36,7 +36,7 @@ const FIGURES: Readonly<Record<Figure, (measurement: Measurement) => number | un
 
 /** A figure by round; undefined where the round failed. */
 export function byRound({ rounds }: Result, figure: Figure): (number | undefined)[] {
-  return rounds.map((measurement) => measurement && FIGURES[figure](measurement));
+  return rounds.map((measurement) => measurement ? FIGURES[figure](measurement) : undefined);
 }
 
 /** A figure over all rounds; undefined where no round has it. */

@@ -34,7 +34,7 @@ export async function play(setting: Setting, plan: Plan): Promise<Result[]> {
         } catch (error) {
           setting.signal.throwIfAborted();
           const { message } = error as Error;
-          result.rounds.push(undefined);
+          result.rounds.push(null);
           result.failures.push(message);
           plan.log(`  ${result.contestant} failed: ${message}`);
         }

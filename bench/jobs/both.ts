@@ -2,6 +2,7 @@ import { Arrivals } from "../arrivals.ts";
 import type { Contestant } from "../contestant.ts";
 import { type Cost, startMeter } from "../meter.ts";
 import type { Job } from "../workload.ts";
+import { takenOver } from "./taken_over.ts";
 
 /** Publishes and consumes at once, in one program and on one queue. */
 export async function both(contestant: Contestant, job: Job): Promise<Cost> {
@@ -20,6 +21,7 @@ export async function both(contestant: Contestant, job: Job): Promise<Cost> {
   await round(job.messages);
   const cost = stop();
   await sender.close();
+  await takenOver(job);
   await receiver.close();
   arrivals.end(job.warmUp + job.messages);
   return cost;

@@ -2,6 +2,7 @@ import { Arrivals } from "../arrivals.ts";
 import type { Contestant } from "../contestant.ts";
 import { type Cost, startMeter } from "../meter.ts";
 import type { Job } from "../workload.ts";
+import { takenOver } from "./taken_over.ts";
 
 /** Consumes what the queue was filled with. */
 export async function consume(contestant: Contestant, job: Job): Promise<Cost> {
@@ -22,6 +23,7 @@ export async function consume(contestant: Contestant, job: Job): Promise<Cost> {
     },
   });
   await arrivals.reached(job.warmUp + job.messages);
+  await takenOver(job);
   await receiver.close();
   arrivals.end(job.warmUp + job.messages);
   return cost!;

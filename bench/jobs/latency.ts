@@ -3,6 +3,7 @@ import type { Contestant } from "../contestant.ts";
 import { startMeter } from "../meter.ts";
 import { percentile } from "../statistics.ts";
 import type { Job, Measurement } from "../workload.ts";
+import { takenOver } from "./taken_over.ts";
 
 type Latency = Pick<Measurement, "seconds" | "cpuSeconds" | "latencyMs">;
 
@@ -31,6 +32,7 @@ export async function latency(contestant: Contestant, job: Job): Promise<Latency
   await arrivals.reached(job.warmUp + job.messages);
   const cost = stop();
   await sender.close();
+  await takenOver(job);
   await receiver.close();
   arrivals.end(job.warmUp + job.messages);
   times.sort((a, b) => a - b);

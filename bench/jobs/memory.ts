@@ -2,6 +2,7 @@ import { Arrivals } from "../arrivals.ts";
 import type { Contestant } from "../contestant.ts";
 import { heapBytes, startMeter } from "../meter.ts";
 import type { Job, Measurement } from "../workload.ts";
+import { takenOver } from "./taken_over.ts";
 
 /** How many times the memory is looked at. */
 const SAMPLES = 20;
@@ -31,6 +32,7 @@ export async function memory(contestant: Contestant, job: Job): Promise<Memory> 
   const cost = stop();
   const endBytes = heapBytes();
   await sender.close();
+  await takenOver(job);
   await receiver.close();
   arrivals.end(job.warmUp + job.messages);
   return { ...cost, memory: samples, heap: { warmBytes, endBytes } };

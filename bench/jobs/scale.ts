@@ -2,6 +2,7 @@ import { Arrivals } from "../arrivals.ts";
 import type { Contestant } from "../contestant.ts";
 import { type Cost, heapBytes, openConnections, startMeter } from "../meter.ts";
 import type { Job, Measurement } from "../workload.ts";
+import { takenOver } from "./taken_over.ts";
 
 type Scale = Pick<Measurement, "seconds" | "cpuSeconds" | "start">;
 
@@ -36,6 +37,7 @@ export async function scale(contestant: Contestant, job: Job): Promise<Scale> {
   await round(job.warmUp);
   const cost = await round(job.messages);
   await sender.close();
+  await takenOver(job);
   await receiver.close();
   arrivals.end(job.warmUp + job.messages);
   return { ...cost, start };

@@ -48,7 +48,7 @@ function furtherHeads(results: readonly Result[]): string[] {
 }
 
 function further(result: Result): string[] {
-  const [first] = result.rounds.filter((round) => round !== undefined);
+  const [first] = result.rounds.filter((round) => round !== null);
   if (first?.latencyMs) return [text(result, "p50"), text(result, "p99")];
   if (first?.start) return [short(first.start.ms), short(first.start.heapBytesPerConsumer / 1024)];
   if (first?.heap) {

@@ -20,10 +20,12 @@ const APART = new Set(["memory", "scale"]);
 /** The figures of a run as Markdown: what they were taken on, the goals, and a table for each figure. */
 export function markdownReport(results: Results): string {
   const rounds = Math.max(...results.results.map((result) => result.rounds.length));
+  const how = rounds === 1
+    ? "one round"
+    : `medians of ${rounds} interleaved rounds, in brackets the least and the greatest`;
+  const on = `${results.broker}, Deno ${results.deno}, ${results.system}`;
   const sections = [
-    `${results.broker}, Deno ${results.deno}, ${results.system}, ${results.at.slice(0, 10)}; ` +
-    `medians of ${rounds} interleaved round${rounds === 1 ? "" : "s"}, in brackets the least and ` +
-    `the greatest.`,
+    `${on}, ${results.at.slice(0, 10)}: ${how}.`,
     ...goals(results),
     ...table(results, "Messages per second", "rate", ({ kind }) => kind !== "latency"),
     ...table(results, "CPU of the client, µs per message", "cpuMicros"),
@@ -79,7 +81,7 @@ function table(
 
 function measurements(results: Results, kind: Workload["kind"]) {
   return results.results.filter(({ workload }) => workload.kind === kind).flatMap((result) => {
-    const rounds = result.rounds.filter((round) => round !== undefined);
+    const rounds = result.rounds.filter((round) => round !== null);
     return rounds.length === 0 ? [] : [{ ...result, rounds }];
   });
 }

@@ -17,7 +17,7 @@ Deno.test("verdicts compares the medians, with the least and the greatest of any
 
 Deno.test("verdicts takes the best of the peers, and leaves out rounds that failed", () => {
   const found = verdicts(runOf(
-    resultOf("publish", "lapinmq", [measured(100, 5), undefined]),
+    resultOf("publish", "lapinmq", [measured(100, 5), null]),
     resultOf("publish", "amqplib", [measured(50, 10), measured(50, 10)]),
     resultOf("publish", "rabbitmq-client", [measured(100, 20), measured(100, 20)]),
     resultOf("publish", "limit", [measured(1_000, 1), measured(1_000, 1)]),
