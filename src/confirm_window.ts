@@ -1,5 +1,7 @@
 import type { OutgoingMessage, ReturnedMessage } from "./amqp/driver.ts";
 import { Fifo } from "./fifo.ts";
+import { type Linked, LinkedList } from "./linked_list.ts";
+import { TagWindow } from "./tag_window.ts";
 
 /** A message on its way, from the call of `send` until its outcome is known. */
 export interface Send {
@@ -24,10 +26,10 @@ export interface Send {
  * those that are in flight on the present channel, by delivery tag. Pure bookkeeping: it writes
  * nothing and settles nothing by itself.
  */
-export class ConfirmWindow<S extends Send> {
+export class ConfirmWindow<S extends Send & Linked<S>> {
   #waiting = new Fifo<S>();
-  #inFlight = new Map<number, S>();
-  #open = new Set<S>();
+  #inFlight = new TagWindow<S>();
+  #open = new LinkedList<S>();
   #bytes = 0;
   #inFlightBytes = 0;
 
@@ -56,6 +58,11 @@ export class ConfirmWindow<S extends Send> {
     return this.#open;
   }
 
+  /** The oldest of them. */
+  get oldest(): S | undefined {
+    return this.#open.first;
+  }
+
   /** Takes in a new send; it waits behind all others. */
   add(send: S): void {
     this.#open.add(send);
@@ -69,11 +76,11 @@ export class ConfirmWindow<S extends Send> {
     return this.#waiting.peek();
   }
 
-  /** The send that {@linkcode next} named was written under this delivery tag. */
-  written(tag: number): void {
+  /** The send that {@linkcode next} named was written, under the next delivery tag of the channel. */
+  written(): void {
     const send = this.#waiting.shift()!;
     send.written = true;
-    this.#inFlight.set(tag, send);
+    this.#inFlight.push(send);
     this.#inFlightBytes += send.bytes;
   }
 
@@ -82,23 +89,15 @@ export class ConfirmWindow<S extends Send> {
    * What was settled before is left out.
    */
   confirm(tag: number, multiple: boolean): S[] {
-    const confirmed: S[] = [];
-    const take = (key: number, send: S) => {
-      this.#inFlight.delete(key);
-      this.#inFlightBytes -= send.bytes;
-      if (!send.settled) confirmed.push(send);
-    };
     if (multiple) {
-      // A map keeps the order of insertion, which is that of the tags.
-      for (const [key, send] of this.#inFlight) {
-        if (key > tag) break;
-        take(key, send);
-      }
-    } else {
-      const send = this.#inFlight.get(tag);
-      if (send !== undefined) take(tag, send);
+      const confirmed = this.#inFlight.takeUpTo(tag);
+      for (const send of confirmed) this.#inFlightBytes -= send.bytes;
+      return confirmed.filter((send) => !send.settled);
     }
-    return confirmed;
+    const send = this.#inFlight.take(tag);
+    if (send === undefined) return [];
+    this.#inFlightBytes -= send.bytes;
+    return send.settled ? [] : [send];
   }
 
   /** Marks the oldest message in flight that is the one returned, and was not returned yet. */

@@ -9,23 +9,23 @@ export interface Expiring {
  * Watches things that expire in the order in which they came, with one timer for the first of them.
  */
 export class Expiry<T extends Expiring> {
-  #open: () => Iterable<T>;
+  #oldest: () => T | undefined;
   #expire: (item: T) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * @param open What is still to be watched, the first to expire first.
-   * @param expire Takes one out, as its time is over.
+   * @param oldest What is the first to expire of what is still to be watched.
+   * @param expire Takes it out, as its time is over.
    */
-  constructor(open: () => Iterable<T>, expire: (item: T) => void) {
-    this.#open = open;
+  constructor(oldest: () => T | undefined, expire: (item: T) => void) {
+    this.#oldest = oldest;
     this.#expire = expire;
   }
 
   /** To be called when something was added. */
   watch(): void {
     if (this.#timer !== undefined) return;
-    const [first] = this.#open();
+    const first = this.#oldest();
     if (first === undefined) return;
     this.#timer = setTimeout(
       () => this.#expireAll(),
@@ -43,10 +43,8 @@ export class Expiry<T extends Expiring> {
   #expireAll(): void {
     this.#timer = undefined;
     const now = performance.now();
-    for (const item of this.#open()) {
-      if (item.deadline > now) break;
-      this.#expire(item);
-    }
+    let item: T | undefined;
+    while ((item = this.#oldest()) !== undefined && item.deadline <= now) this.#expire(item);
     this.watch();
   }
 }

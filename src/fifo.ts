@@ -18,6 +18,16 @@ export class Fifo<T> {
     return this.#items[this.#head];
   }
 
+  /** The item that has so many older ones before it. */
+  at(index: number): T | undefined {
+    return this.#items[this.#head + index];
+  }
+
+  /** Puts another in the place of an item that is there. */
+  replace(index: number, item: T): void {
+    this.#items[this.#head + index] = item;
+  }
+
   /** Takes the oldest item out. */
   shift(): T | undefined {
     if (this.length === 0) return undefined;

@@ -9,6 +9,7 @@ import { Expiry } from "./expiry.ts";
 import { FlushCounter } from "./flush_counter.ts";
 import { type Health, sessionHealth } from "./health.ts";
 import type { Link } from "./link.ts";
+import type { Linked } from "./linked_list.ts";
 import {
   ConfirmTimeoutError,
   ConnectionLostError,
@@ -26,12 +27,6 @@ import { Room } from "./room.ts";
 import { refused, stoppedFirst, target, toUnsent } from "./send_failures.ts";
 import { Unnested } from "./unnested.ts";
 
-/** A message to send and whom to tell. */
-export interface SendRequest {
-  readonly message: OutgoingMessage;
-  readonly callbacks: SendCallbacks;
-}
-
 /** What an outbox needs of the publisher it works for. */
 export interface OutboxHost {
   /** Runs a callback of the program, isolated. */
@@ -41,8 +36,44 @@ export interface OutboxHost {
   gaveUp?(cause: Error): void;
 }
 
-interface OpenSend extends Send, PromiseWithResolvers<void> {
+/** A send until its outcome is known, and its promise. */
+class OpenSend implements Send, Linked<OpenSend> {
+  readonly message: OutgoingMessage;
   readonly callbacks: SendCallbacks;
+  readonly sequence: number;
+  readonly deadline: number;
+  readonly promise: Promise<void>;
+  resolve!: () => void;
+  reject!: (error: Error) => void;
+  settled = false;
+  written = false;
+  returned: string | undefined = undefined;
+  previous: OpenSend | undefined = undefined;
+  next: OpenSend | undefined = undefined;
+
+  constructor(
+    message: OutgoingMessage,
+    callbacks: SendCallbacks,
+    sequence: number,
+    deadline: number,
+  ) {
+    this.message = message;
+    this.callbacks = callbacks;
+    this.sequence = sequence;
+    this.deadline = deadline;
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+
+  get messageId(): string {
+    return this.message.properties.messageId!;
+  }
+
+  get bytes(): number {
+    return this.message.body.byteLength;
+  }
 }
 
 /**
@@ -60,7 +91,7 @@ export class Outbox {
   #lastSequence = 0;
   /** Up to this send, messages go one at a time until it shows which one the broker refuses. */
   #probeUntil = 0;
-  #expiry = new Expiry<OpenSend>(() => this.#window.open, (send) => this.#expire(send));
+  #expiry = new Expiry<OpenSend>(() => this.#window.oldest, (send) => this.#expire(send));
   #room = new Room(() => this.#hasRoom());
   #unobserve: () => void = () => {};
   #refusals = new Unnested();
@@ -96,21 +127,13 @@ export class Outbox {
   }
 
   /** Takes a message in. `refusal` says why it cannot, where the publisher is not running. */
-  send(request: SendRequest, refusal: string | undefined): Promise<void> {
-    const { message, callbacks } = request;
-    const bytes = message.body.byteLength;
-    const send: OpenSend = {
-      message,
-      callbacks,
-      messageId: message.properties.messageId!,
-      bytes,
-      sequence: ++this.#lastSequence,
-      deadline: performance.now() + this.#options.sendTimeoutMs,
-      settled: false,
-      written: false,
-      returned: undefined,
-      ...Promise.withResolvers<void>(),
-    };
+  send(
+    message: OutgoingMessage,
+    callbacks: SendCallbacks,
+    refusal: string | undefined,
+  ): Promise<void> {
+    const deadline = performance.now() + this.#options.sendTimeoutMs;
+    const send = new OpenSend(message, callbacks, ++this.#lastSequence, deadline);
     const error = this.#whyRefused(send, refusal);
     this.#counter.sent(send.sequence);
     if (error === undefined) {
@@ -240,7 +263,8 @@ export class Outbox {
       const send = this.#window.next();
       if (send === undefined) return;
       try {
-        this.#window.written(channel.publish(send.message));
+        channel.publish(send.message);
+        this.#window.written();
       } catch (error) {
         // A channel that is just closing takes nothing: the send waits for the next one.
         if (!(error instanceof ConfigurationError)) return;
@@ -251,7 +275,7 @@ export class Outbox {
 
   #limit(): number {
     if (this.#probeUntil === 0) return this.#options.maxInFlight;
-    const [oldest] = this.#window.open;
+    const { oldest } = this.#window;
     if (oldest === undefined || oldest.sequence > this.#probeUntil) this.#probeUntil = 0;
     return this.#probeUntil === 0 ? this.#options.maxInFlight : 1;
   }

@@ -1,10 +1,11 @@
+import type { OutgoingMessage } from "./amqp/driver.ts";
 import { type Connection, coreOf } from "./connection.ts";
 import type { ConnectionUser } from "./connection_core.ts";
 import { useConnection } from "./use_connection.ts";
 import { type ErrorDetail, TypedEventTarget } from "./events.ts";
 import type { Health } from "./health.ts";
 import { LapinmqError } from "./errors.ts";
-import { Outbox, type SendRequest } from "./outbox.ts";
+import { Outbox } from "./outbox.ts";
 import { type PublisherOptions, resolvePublisherOptions } from "./publisher_options.ts";
 import type {
   FlushResult,
@@ -12,8 +13,10 @@ import type {
   PublisherStopResult,
 } from "./publisher_results.ts";
 import {
+  NO_CALLBACKS,
   prepareMessage,
   prepareMessageToQueue,
+  type SendCallbacks,
   sendCallbacks,
   type SendMessageOptions,
   type SendToQueueOptions,
@@ -164,7 +167,7 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
    * channel because of this message, for instance an `ExchangeNotFoundError`.
    */
   sendMessage(options: SendMessageOptions): Promise<void> {
-    return this.#send(options, () => prepareMessage(options, this.#newId));
+    return this.#send(prepareMessage, options);
   }
 
   /**
@@ -187,17 +190,20 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
    * @returns As {@linkcode Publisher.sendMessage}.
    */
   sendMessageToQueue(options: SendToQueueOptions): Promise<void> {
-    return this.#send(options, () => prepareMessageToQueue(options, this.#newId));
+    return this.#send(prepareMessageToQueue, options);
   }
 
   // Not an `async` function: the promise that is returned is the very one that is rejected, so that
   // whether the program handles it is for the program alone to say.
-  #send(options: unknown, prepare: () => SendRequest["message"]): Promise<void> {
-    let callbacks = {};
+  #send<Options>(
+    prepare: (options: Options, newId: () => string) => OutgoingMessage,
+    options: Options,
+  ): Promise<void> {
+    let callbacks: SendCallbacks = NO_CALLBACKS;
     try {
       callbacks = sendCallbacks(options);
-      const message = prepare();
-      return this.#outbox.send({ message, callbacks }, this.#notRunning());
+      const message = prepare(options, this.#newId);
+      return this.#outbox.send(message, callbacks, this.#notRunning());
     } catch (error) {
       return this.#outbox.refuse(error as Error, callbacks);
     }

@@ -1,4 +1,5 @@
 import type { FieldTable, OutgoingMessage } from "./amqp/driver.ts";
+import { copyBody, encodeText } from "./body_store.ts";
 import { ConfigurationError } from "./errors.ts";
 import { copyTable } from "./headers.ts";
 import { integer, knownOptions, nonEmptyText, optionalFunction, show, text } from "./validate.ts";
@@ -99,10 +100,13 @@ const TO_QUEUE = ["queueName", ...MESSAGE_OPTIONS];
 /** The queue of RabbitMQ's direct reply-to, which older brokers return even when they deliver. */
 const DIRECT_REPLY_TO = "amq.rabbitmq.reply-to";
 
+/** The callbacks of a send that has none. */
+export const NO_CALLBACKS: SendCallbacks = {};
+
 /** The callbacks of a send, looked for before anything else so that they hear of bad input too. */
 export function sendCallbacks(options: unknown): SendCallbacks {
   const callbacks = (options as MessageOptions | undefined)?.callbacks;
-  if (callbacks === undefined) return {};
+  if (callbacks === undefined) return NO_CALLBACKS;
   knownOptions("callbacks", callbacks, ["ackCallback", "nackCallback"]);
   return {
     ackCallback: optionalFunction("callbacks.ackCallback", callbacks.ackCallback),
@@ -166,8 +170,6 @@ function prepare(
   };
 }
 
-const encoder = new TextEncoder();
-
 function encodeBody(options: MessageOptions): { body: Uint8Array; contentType: string } {
   const { body } = options;
   if (Object.hasOwn(options, "json") && options.json !== undefined) {
@@ -176,14 +178,13 @@ function encodeBody(options: MessageOptions): { body: Uint8Array; contentType: s
         `Cannot use options "body" and "json" together: both are the body: give one of them`,
       );
     }
-    return { body: encoder.encode(toJson(options.json)), contentType: "application/json" };
+    return { body: encodeText(toJson(options.json)), contentType: "application/json" };
   }
   if (typeof body === "string") {
-    return { body: encoder.encode(body), contentType: "text/plain; charset=utf-8" };
+    return { body: encodeText(body), contentType: "text/plain; charset=utf-8" };
   }
   if (body instanceof Uint8Array) {
-    // `slice` of a Buffer shares its memory.
-    return { body: new Uint8Array(body), contentType: "application/octet-stream" };
+    return { body: copyBody(body), contentType: "application/octet-stream" };
   }
   if (body === undefined) {
     throw new ConfigurationError(

@@ -1,7 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { ConfirmWindow, type Send } from "../src/confirm_window.ts";
+import type { Linked } from "../src/linked_list.ts";
 
-function send(sequence: number, options: Partial<Send> = {}): Send {
+interface TestSend extends Send, Linked<TestSend> {}
+
+function send(sequence: number, options: Partial<Send> = {}): TestSend {
   return {
     message: {
       exchange: "",
@@ -18,18 +21,20 @@ function send(sequence: number, options: Partial<Send> = {}): Send {
     settled: false,
     written: false,
     returned: undefined,
+    previous: undefined,
+    next: undefined,
     ...options,
   };
 }
 
 /** A window with so many sends, the first of which are written under the tags from 1 on. */
 function windowOf(size: number, written = 0) {
-  const window = new ConfirmWindow<Send>();
+  const window = new ConfirmWindow<TestSend>();
   const sends = Array.from({ length: size }, (_, index) => send(index + 1));
   for (const send of sends) window.add(send);
   for (let tag = 1; tag <= written; tag++) {
     window.next();
-    window.written(tag);
+    window.written();
   }
   return { window, sends };
 }
@@ -55,9 +60,9 @@ Deno.test("ConfirmWindow counts what is open, in flight, and its bytes", () => {
 Deno.test("ConfirmWindow.next names the oldest until it was written", () => {
   const { window } = windowOf(2);
   assertEquals([window.next()?.sequence, window.next()?.sequence], [1, 1]);
-  window.written(1);
+  window.written();
   assertEquals(window.next()?.sequence, 2);
-  window.written(2);
+  window.written();
   assertEquals(window.next(), undefined);
 });
 
@@ -91,19 +96,19 @@ Deno.test("ConfirmWindow.recall puts what was in flight before what waits, but f
   const order: number[] = [];
   for (let tag = 1, next; (next = window.next()) !== undefined; tag++) {
     order.push(next.sequence);
-    window.written(tag);
+    window.written();
   }
   assertEquals(order, [1, 4, 5]);
 });
 
 Deno.test("ConfirmWindow.markReturned marks the oldest that fits and was not returned yet", () => {
-  const window = new ConfirmWindow<Send>();
+  const window = new ConfirmWindow<TestSend>();
   const same = { messageId: "same" };
   const sends = [send(1, same), send(2, same), send(3)];
   for (const [index, one] of sends.entries()) {
     window.add(one);
     window.next();
-    window.written(index + 1);
+    window.written();
   }
   window.markReturned(returnOf("same"));
   assertEquals(sends.map(({ returned }) => returned), ["NO_ROUTE", undefined, undefined]);

@@ -7,7 +7,7 @@ function expiryForTest(...delaysMs: number[]) {
   const now = performance.now();
   const open = new Set<Expiring>(delaysMs.map((delayMs) => ({ deadline: now + delayMs })));
   const expired: Expiring[] = [];
-  const expiry: Expiry<Expiring> = new Expiry(() => open, (item) => {
+  const expiry: Expiry<Expiring> = new Expiry(() => [...open][0], (item) => {
     assert(item.deadline <= performance.now());
     open.delete(item);
     expired.push(item);

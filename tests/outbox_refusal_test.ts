@@ -8,7 +8,7 @@ function refusals() {
   const made = outboxForTest();
   const message = prepareMessageToQueue({ queueName: "work", body: "" }, () => "id");
   return {
-    send: (callbacks: SendCallbacks) => made.outbox.send({ message, callbacks }, "it is stopped"),
+    send: (callbacks: SendCallbacks) => made.outbox.send(message, callbacks, "it is stopped"),
     [Symbol.asyncDispose]: () => made[Symbol.asyncDispose](),
   };
 }

@@ -114,8 +114,7 @@ function outboxOn(server: AmqpServer, tls?: TlsOptions) {
   return {
     link,
     outbox,
-    send: (body: string) =>
-      outbox.send({ message: messageForTest(body), callbacks: {} }, undefined),
+    send: (body: string) => outbox.send(messageForTest(body), {}, undefined),
     async [Symbol.asyncDispose]() {
       await outbox.stop(100);
       await link.close(100);

@@ -72,7 +72,7 @@ export function outboxForTest(
         { exchange: "", routingKey: "work", body, ...options },
         () => `id-${++lastId}`,
       );
-      sent.outcome = outbox.send({ message, callbacks }, undefined)
+      sent.outcome = outbox.send(message, callbacks, undefined)
         .then(() => undefined, (error) => error)
         .finally(() => sent.settled = true);
       return sent;
