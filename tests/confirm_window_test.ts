@@ -105,7 +105,7 @@ Deno.test("ConfirmWindow.markReturned marks the oldest that fits and was not ret
   const window = new ConfirmWindow<TestSend>();
   const same = { messageId: "same" };
   const sends = [send(1, same), send(2, same), send(3)];
-  for (const [index, one] of sends.entries()) {
+  for (const one of sends) {
     window.add(one);
     window.next();
     window.written();

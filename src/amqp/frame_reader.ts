@@ -120,7 +120,8 @@ function takeMethod(receiver: Receiver, bytes: Buffer, at: number, end: number):
       sink.confirm(readUint64(bytes, at + 4), (bytes[at + 12] & 1) === 1, method === BASIC_ACK);
       return true;
     case BASIC_DELIVER: {
-      if (sink.delivery === undefined || receiver.delivery !== undefined) return false;
+      if (sink.delivery === undefined) return false;
+      if (receiver.delivery !== undefined) throw outOfOrder("a delivery");
       const tagAt = at + 5 + bytes[at + 4];
       const exchangeAt = tagAt + 9;
       const keyAt = exchangeAt + 1 + bytes[exchangeAt];
@@ -143,6 +144,7 @@ function takeHeader(receiver: Receiver, bytes: Buffer, at: number, end: number):
   const { delivery } = receiver;
   // Without a delivery before it, it belongs to a message that was returned.
   if (delivery === undefined || end - at < 14 || bytes.readUInt16BE(at) !== BASIC) return false;
+  if (delivery.hasHeader) throw outOfOrder("a header");
   delivery.setHeader(bytes.subarray(at + 12, end), readUint64(bytes, at + 4));
   if (delivery.missing === 0) deliver(receiver, delivery);
   return true;
@@ -151,7 +153,8 @@ function takeHeader(receiver: Receiver, bytes: Buffer, at: number, end: number):
 function takeBody(receiver: Receiver, bytes: Buffer, at: number, end: number): boolean {
   const { delivery } = receiver;
   const length = end - at;
-  if (delivery === undefined || length > delivery.missing) return false;
+  if (delivery === undefined) return false;
+  if (!delivery.hasHeader || length > delivery.missing) throw outOfOrder("more of a body");
   delivery.missing -= length;
   if (delivery.missing > 0) {
     (delivery.parts ??= []).push(bytes.subarray(at, end));
@@ -163,6 +166,11 @@ function takeBody(receiver: Receiver, bytes: Buffer, at: number, end: number): b
   delivery.parts = undefined;
   deliver(receiver, delivery);
   return true;
+}
+
+/** It costs the connection, as nobody can say any more which frame belongs to which message. */
+function outOfOrder(what: string): Error {
+  return new Error(`The broker sent ${what} where none was due`);
 }
 
 function deliver(receiver: Receiver, delivery: WireDelivery): void {

@@ -31,6 +31,11 @@ export class WireDelivery implements Delivery {
     this.#exchangeAt = exchangeAt;
   }
 
+  /** Whether its header has come. */
+  get hasHeader(): boolean {
+    return this.#header !== NO_BYTES;
+  }
+
   /** @param header The flags, and the properties that they announce. */
   setHeader(header: Buffer, bodySize: number): void {
     this.#header = header;
