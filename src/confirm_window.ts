@@ -53,6 +53,12 @@ export class ConfirmWindow<S extends Send & Linked<S>> {
     return this.#inFlightBytes;
   }
 
+  /** Whether nobody waits any more for the outcome of any message that is in flight. */
+  get isOverdue(): boolean {
+    for (const send of this.#inFlight.values()) if (!send.settled) return false;
+    return true;
+  }
+
   /** The open sends, in the order of the calls. */
   get open(): Iterable<S> {
     return this.#open;

@@ -9,7 +9,7 @@ import { Expiry } from "./expiry.ts";
 import { FlushCounter } from "./flush_counter.ts";
 import { type Health, sessionHealth } from "./health.ts";
 import type { Link } from "./link.ts";
-import type { Linked } from "./linked_list.ts";
+import { OpenSend } from "./open_send.ts";
 import {
   ConfirmTimeoutError,
   ConnectionLostError,
@@ -36,46 +36,6 @@ export interface OutboxHost {
   gaveUp?(cause: Error): void;
 }
 
-/** A send until its outcome is known, and its promise. */
-class OpenSend implements Send, Linked<OpenSend> {
-  readonly message: OutgoingMessage;
-  readonly callbacks: SendCallbacks;
-  readonly sequence: number;
-  readonly deadline: number;
-  readonly promise: Promise<void>;
-  resolve!: () => void;
-  reject!: (error: Error) => void;
-  settled = false;
-  written = false;
-  returned: string | undefined = undefined;
-  previous: OpenSend | undefined = undefined;
-  next: OpenSend | undefined = undefined;
-
-  constructor(
-    message: OutgoingMessage,
-    callbacks: SendCallbacks,
-    sequence: number,
-    deadline: number,
-  ) {
-    this.message = message;
-    this.callbacks = callbacks;
-    this.sequence = sequence;
-    this.deadline = deadline;
-    this.promise = new Promise((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
-    });
-  }
-
-  get messageId(): string {
-    return this.message.properties.messageId!;
-  }
-
-  get bytes(): number {
-    return this.message.body.byteLength;
-  }
-}
-
 /**
  * What a publisher does between a send and its outcome: writes messages within the window of
  * unconfirmed ones, matches confirms and returns, sends again after a channel was lost, and sees to
@@ -94,6 +54,8 @@ export class Outbox {
   #expiry = new Expiry<OpenSend>(() => this.#window.oldest, (send) => this.#expire(send));
   #room = new Room(() => this.#hasRoom());
   #unobserve: () => void = () => {};
+  /** Gives the channel up, so that a fresh one takes its place. */
+  #drop: (cause: Error) => void = () => {};
   #refusals = new Unnested();
 
   constructor(
@@ -239,27 +201,29 @@ export class Outbox {
     closed: (cause: Error) => void,
   ): Promise<DriverChannel> {
     let isOpen = true;
-    return await connection.openChannel({
+    const end = (cause: Error) => {
+      isOpen = false;
+      closed(cause);
+    };
+    const channel = await connection.openChannel({
       confirm: (tag, multiple, ok) => isOpen && this.#confirm(tag, multiple, ok),
       returned: (message) => isOpen && this.#window.markReturned(message),
       delivery: () => {},
       cancelled: () => {},
-      closed: (cause) => {
-        isOpen = false;
-        closed(cause);
-      },
+      closed: end,
     }, { confirms: true });
+    this.#drop = (cause) => {
+      void channel.close().catch(() => {}); // Whatever it answers, it is not used again.
+      end(cause);
+    };
+    return channel;
   }
 
   /** Writes what waits, as far as the window and the broker allow. */
   #pump(): void {
     const { channel } = this.#session;
     if (channel === undefined || this.#link.blocked !== undefined) return;
-    const { maxBufferedBytes } = this.#options;
-    // What was given up still takes its place in the socket's buffer until the broker has read it.
-    while (
-      this.#window.inFlight < this.#limit() && this.#window.inFlightBytes < maxBufferedBytes
-    ) {
+    while (this.#mayWrite()) {
       const send = this.#window.next();
       if (send === undefined) return;
       try {
@@ -271,6 +235,12 @@ export class Outbox {
         this.#settle(send, refused(send, error));
       }
     }
+  }
+
+  /** Whether the window has room. What was given up takes its place until the broker has read it. */
+  #mayWrite(): boolean {
+    const { inFlight, inFlightBytes } = this.#window;
+    return inFlight < this.#limit() && inFlightBytes < this.#options.maxBufferedBytes;
   }
 
   #limit(): number {
@@ -356,6 +326,19 @@ export class Outbox {
     this.#settle(
       send,
       new ConfirmTimeoutError(target(send), sendTimeoutMs, written, reason, cause),
+    );
+    this.#dropIfStuck();
+  }
+
+  /** Where confirms that are overdue fill the window, nothing could ever be written again. */
+  #dropIfStuck(): void {
+    if (this.#session.channel === undefined || this.#link.blocked !== undefined) return;
+    if (this.#mayWrite() || !this.#window.isOverdue) return;
+    this.#drop(
+      new ChannelError(
+        `The broker has confirmed none of the ${this.#window.inFlight} messages in flight in time`,
+        { code: "CONFIRMS_OVERDUE" },
+      ),
     );
   }
 

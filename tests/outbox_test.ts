@@ -50,6 +50,37 @@ Deno.test("Outbox of kind sync has one message in flight, whoever sends", async 
   }
 });
 
+for (const [kind, maxInFlight] of [["sync", undefined], ["async", 3]] as const) {
+  Deno.test(`Outbox of kind ${kind} takes a fresh channel when overdue confirms fill its window`, async () => {
+    await using made = outboxForTest({ kind, maxInFlight, sendTimeoutMs: 100 });
+    await made.start();
+    const channel = await made.channel();
+    const overdue = Array.from({ length: maxInFlight ?? 1 }, (_, index) => made.send(`${index}`));
+    const first = await made.send("waits").outcome;
+    assertInstanceOf(first, ConfirmTimeoutError);
+    for (const { outcome } of overdue) assertInstanceOf(await outcome, ConfirmTimeoutError);
+    const fresh = await made.channel(channel);
+    const next = made.send("next");
+    channel.confirm(1, true); // Too late, and on a channel that is gone.
+    await eventually("it is written", () => fresh.bodies.includes("next"));
+    fresh.confirm(fresh.bodies.length, true);
+    assertEquals(await next.outcome, undefined);
+    assert(made.lost[0][0].includes("confirmed none"), made.lost[0][0]);
+  });
+}
+
+Deno.test("Outbox keeps its channel while a message in flight may still be confirmed", async () => {
+  await using made = outboxForTest({ maxInFlight: 3, sendTimeoutMs: 100 });
+  await made.start();
+  const channel = await made.channel();
+  const overdue = [made.send("a"), made.send("b")];
+  for (const { outcome } of overdue) assertInstanceOf(await outcome, ConfirmTimeoutError);
+  const late = made.send("c");
+  assertEquals([channel.bodies, made.lost], [["a", "b", "c"], []]);
+  channel.confirm(3);
+  assertEquals([await late.outcome, made.lost], [undefined, []]);
+});
+
 Deno.test("Outbox settles each send by its own confirm, in whatever order they come", async () => {
   await using made = outboxForTest();
   await made.start();

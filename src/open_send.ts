@@ -1,0 +1,44 @@
+import type { OutgoingMessage } from "./amqp/driver.ts";
+import type { Send } from "./confirm_window.ts";
+import type { Linked } from "./linked_list.ts";
+import type { SendCallbacks } from "./send_options.ts";
+
+/** A send until its outcome is known, and its promise. */
+export class OpenSend implements Send, Linked<OpenSend> {
+  readonly message: OutgoingMessage;
+  readonly callbacks: SendCallbacks;
+  readonly sequence: number;
+  readonly deadline: number;
+  readonly promise: Promise<void>;
+  resolve!: () => void;
+  reject!: (error: Error) => void;
+  settled = false;
+  written = false;
+  returned: string | undefined = undefined;
+  previous: OpenSend | undefined = undefined;
+  next: OpenSend | undefined = undefined;
+
+  constructor(
+    message: OutgoingMessage,
+    callbacks: SendCallbacks,
+    sequence: number,
+    deadline: number,
+  ) {
+    this.message = message;
+    this.callbacks = callbacks;
+    this.sequence = sequence;
+    this.deadline = deadline;
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+
+  get messageId(): string {
+    return this.message.properties.messageId!;
+  }
+
+  get bytes(): number {
+    return this.message.body.byteLength;
+  }
+}
