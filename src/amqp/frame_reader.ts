@@ -86,7 +86,7 @@ export class FrameReader {
         return false;
       }
       source.recvSinceLastCheck = true;
-      bytes = rest.length === 0 ? incoming : Buffer.concat([rest, incoming]);
+      bytes = rest.length === 0 ? compact(incoming) : Buffer.concat([rest, incoming]);
       at = 0;
     }
   }
@@ -166,6 +166,14 @@ function takeBody(receiver: Receiver, bytes: Buffer, at: number, end: number): b
   delivery.parts = undefined;
   deliver(receiver, delivery);
   return true;
+}
+
+/** What was received, without the unused rest of its memory: a message may be kept for long. */
+function compact(bytes: Buffer): Buffer {
+  if (bytes.length > bytes.buffer.byteLength / 2) return bytes;
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
 }
 
 /** It costs the connection, as nobody can say any more which frame belongs to which message. */

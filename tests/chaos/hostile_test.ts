@@ -91,10 +91,12 @@ Deno.test("59 deeply nested headers: that message alone is rejected, the connect
   connection.addEventListener("disconnected", ({ detail }) => lost.push(detail.cause));
   const failures: ConsumerEventMap["taskfailed"][] = [];
   const bodies: string[] = [];
+  const headers: number[] = [];
   const consumer = new Consumer({
     connection,
     queueName: queue,
     taskFunction: (message) => {
+      headers.push(Object.keys(message.headers).length);
       bodies.push(message.text());
       return MessageStatus.SUCCESS;
     },
@@ -109,25 +111,21 @@ Deno.test("59 deeply nested headers: that message alone is rejected, the connect
     send("before", []);
     send("poison", nested(25_000));
     send("nested a little", nested(3));
-    // Deep enough for one decoder only, or for none, as the stack allows.
-    for (const depth of [2_000, 4_000, 6_000, 8_000, 10_000]) send(`${depth}`, nested(depth));
+    for (const depth of [1_000, 4_000, 10_000]) send(`${depth}`, nested(depth));
     send("after", []);
     await consumer.start();
     await eventually("the last message arrives", () => bodies.includes("after"));
-    await eventually("all are settled", () => bodies.length + failures.length === 9);
+    await eventually("all are settled", () => bodies.length + failures.length === 7);
   });
   await consumer.stop();
   assertEquals(lost, []);
-  assertEquals(bodies.filter((body) => !/^\d+$/.test(body)), [
-    "before",
-    "nested a little",
-    "after",
-  ]);
-  const poison = failures.find(({ message }) => message.text() === "poison");
-  assertInstanceOf(poison?.error, MessageDecodeError);
-  assertStringIncludes(poison.error.message, "headers");
-  assertEquals([poison.outcome, poison.message.headers], ["reject", {}]);
-  assertEquals(poison.message.properties.contentType, "text/plain");
+  assertEquals([bodies, headers], [["before", "nested a little", "after"], [0, 1, 0]]);
+  assertEquals(failures.map(({ message }) => message.text()), ["poison", "1000", "4000", "10000"]);
+  for (const { error, outcome, message } of failures) {
+    assertInstanceOf(error, MessageDecodeError);
+    assertStringIncludes(error.message, "headers");
+    assertEquals([outcome, message.properties.contentType], ["reject", "text/plain"]);
+  }
   await made.waitForCount(dead, failures.length);
   await made.waitForCount(queue, 0);
 });

@@ -123,7 +123,8 @@ Deno.test("4 the proxy stops reading from the client: memory stays bounded, send
   assertEquals([...errors.keys()].toSorted(), ["CONFIRM_TIMEOUT", "PUBLISHER_OVERFLOW"]);
   const timeout = errors.get("CONFIRM_TIMEOUT");
   assertInstanceOf(timeout, ConfirmTimeoutError);
-  assertStringIncludes(timeout.message, "the broker did not confirm it");
+  // In the end it tries another channel, which cannot open either.
+  assertMatch(timeout.message, /[Tt]he broker (did not confirm it|has confirmed none)/);
   proxy.read();
   await publisher.sendMessageToQueue({ queueName: queue, body: "last" });
   // What had been given up in the meantime was not piled up for the socket.
