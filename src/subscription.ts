@@ -11,6 +11,7 @@ import type { ResolvedConsumerOptions } from "./consumer_options.ts";
 import { ChannelError } from "./errors.ts";
 import { type DeliveryOwner, HeldDelivery } from "./held_delivery.ts";
 import type { RetryPolicy } from "./retry_policy.ts";
+import { TurnEnd } from "./turn_end.ts";
 
 /** The temporary queue of a consumer, which lives as long as the connection it was made on. */
 export interface TemporaryQueue {
@@ -43,6 +44,7 @@ export class Subscription implements DeliveryOwner, SessionChannel {
   #closed: (cause: Error) => void;
   /** What is to be acknowledged at the end of this turn. */
   #acks: number[] = [];
+  #turnEnd = new TurnEnd(() => this.#flushAcks());
   #settled = 0;
   #empty: PromiseWithResolvers<void> | undefined;
   #queue: TemporaryQueue | undefined;
@@ -156,11 +158,12 @@ export class Subscription implements DeliveryOwner, SessionChannel {
 
   /** Acknowledges at the end of this turn, together with what else is done by then. */
   #ackSoon(tag: number): void {
-    if (this.#acks.push(tag) === 1) queueMicrotask(this.#flushAcks);
+    this.#acks.push(tag);
+    this.#turnEnd.await();
   }
 
   /** Writes the acknowledgements that wait for the end of the turn. */
-  #flushAcks = (): void => {
+  #flushAcks(): void {
     const tags = this.#acks;
     if (tags.length === 0) return;
     this.#acks = [];
@@ -172,7 +175,7 @@ export class Subscription implements DeliveryOwner, SessionChannel {
     } catch {
       // The channel is just closing: the broker will deliver the messages again.
     }
-  };
+  }
 
   retryDelay(delivery: Delivery): number {
     return this.#host.draining ? 0 : this.#host.retries.nextDelay(delivery);

@@ -1,3 +1,4 @@
+import { eventually } from "./support/eventually.ts";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { DriverConnection } from "../src/amqp/driver.ts";
 import { type ConsumerOptions, resolveConsumerOptions } from "../src/consumer_options.ts";
@@ -129,7 +130,7 @@ Deno.test("Subscription settles each delivery by its own tag, and counts what wa
     [fourth.message.ack(), second.message.reject(), third.release(), first.message.rejectRetry()],
     [true, true, true, true],
   );
-  await Promise.resolve(); // Acknowledgements go at the end of the turn.
+  await eventually("the turn ends", () => made.channel.settled.length === 4);
   assertEquals(made.channel.settled, [[2, "reject"], [3, "release"], [1, "requeue"], [4, "ack"]]);
   assertEquals([subscription.settled, subscription.outstanding], [3, 0]);
   await subscription.whenEmpty();

@@ -4,6 +4,7 @@
  */
 
 import { Buffer } from "node:buffer";
+import { TurnEnd } from "../turn_end.ts";
 
 /** What a writer needs of a socket. */
 export interface ByteSink {
@@ -22,7 +23,7 @@ export class FrameWriter {
   #sink: ByteSink;
   /** The end of what was handed to the socket, which may need it still. */
   #flushed = 0;
-  #scheduled = false;
+  #turnEnd = new TurnEnd(() => this.flush());
 
   constructor(sink: ByteSink) {
     this.#sink = sink;
@@ -39,9 +40,7 @@ export class FrameWriter {
   /** What was put into the chunk now ends here. */
   advance(end: number): void {
     this.end = end;
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    queueMicrotask(this.#flushScheduled);
+    this.#turnEnd.await();
   }
 
   /** Collects bytes that are there already. */
@@ -59,9 +58,4 @@ export class FrameWriter {
     this.#flushed = this.end;
     if (this.#sink.writable !== false) this.#sink.write(bytes);
   }
-
-  #flushScheduled = (): void => {
-    this.#scheduled = false;
-    this.flush();
-  };
 }
