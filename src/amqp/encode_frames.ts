@@ -25,6 +25,8 @@ const PERSISTENT = 2;
 /** More than a message without body and headers can take. */
 const MOST_BYTES = 4_096;
 const SETTLEMENT_BYTES = 21;
+/** Parts of a body above this size are not copied once more. */
+const LARGE_BYTES = 16_384;
 
 /** Writes a message: its method, its properties and its body. Where it throws, nothing is written. */
 export function encodePublish(
@@ -35,9 +37,7 @@ export function encodePublish(
 ): void {
   const { body, headers } = message;
   const table = headers && encodeTable(headers);
-  const partMax = frameMax - FRAME_OVERHEAD;
-  const parts = Math.ceil(body.length / partMax);
-  writer.reserve(MOST_BYTES + (table?.length ?? 0) + body.length + parts * FRAME_OVERHEAD);
+  writer.reserve(MOST_BYTES + (table?.length ?? 0));
   const { chunk } = writer;
 
   const methodAt = writer.end;
@@ -55,12 +55,28 @@ export function encodePublish(
       `its properties and headers take ${at - headerAt} bytes, and at most ${frameMax} fit`,
     );
   }
-  for (let offset = 0; offset < body.length; offset += partMax) {
-    const part = parts === 1 ? body : body.subarray(offset, offset + partMax);
-    chunk.set(part, at + FRAME_HEAD_BYTES);
-    at = putFrame(chunk, at, at + FRAME_HEAD_BYTES + part.length, FRAME_BODY, channel);
-  }
   writer.advance(at);
+  encodeBody(writer, channel, body, frameMax - FRAME_OVERHEAD);
+}
+
+function encodeBody(writer: FrameWriter, channel: number, body: Uint8Array, partMax: number): void {
+  for (let offset = 0; offset < body.length; offset += partMax) {
+    const part = body.length <= partMax ? body : body.subarray(offset, offset + partMax);
+    const isLarge = part.length > LARGE_BYTES;
+    writer.reserve(FRAME_OVERHEAD + (isLarge ? 0 : part.length));
+    const start = writer.end;
+    let at = start + FRAME_HEAD_BYTES;
+    putFrameHead(writer.chunk, start, FRAME_BODY, channel, part.length);
+    if (isLarge) {
+      writer.advance(at);
+      writer.writeThrough(part);
+    } else {
+      writer.chunk.set(part, at);
+      at += part.length;
+    }
+    writer.chunk[at] = FRAME_END;
+    writer.advance(at + 1);
+  }
 }
 
 /** Writes a settlement: of one delivery, or an acknowledgement of all up to it. */
@@ -89,11 +105,21 @@ function putFrame(
   type: number,
   channel: number,
 ): number {
-  chunk[start] = type;
-  putUint16(chunk, start + 1, channel);
-  putUint32(chunk, start + 3, end - start - FRAME_HEAD_BYTES);
+  putFrameHead(chunk, start, type, channel, end - start - FRAME_HEAD_BYTES);
   chunk[end] = FRAME_END;
   return end + 1;
+}
+
+function putFrameHead(
+  chunk: Uint8Array,
+  start: number,
+  type: number,
+  channel: number,
+  size: number,
+): void {
+  chunk[start] = type;
+  putUint16(chunk, start + 1, channel);
+  putUint32(chunk, start + 3, size);
 }
 
 function putProperties(

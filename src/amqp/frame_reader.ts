@@ -46,6 +46,8 @@ export class FrameReader {
   #source: FrameSource;
   #others: () => unknown;
   #receivers: (Receiver | undefined)[] = [];
+  /** The frame of a body that is being taken as it comes. */
+  #partial: { readonly receiver: Receiver; left: number } | undefined;
 
   constructor(source: FrameSource) {
     this.#source = source;
@@ -68,11 +70,15 @@ export class FrameReader {
     let bytes = source.rest;
     let at = 0;
     for (;;) {
-      while (bytes.length - at >= FRAME_HEAD_BYTES) {
+      at = this.#takePartial(bytes, at);
+      while (this.#partial === undefined && bytes.length - at >= FRAME_HEAD_BYTES) {
         const size = bytes.readUInt32BE(at + 3);
         const end = at + size + FRAME_OVERHEAD;
         const tooLarge = source.maxFrameSize > 0 && size > source.maxFrameSize;
-        if (end > bytes.length && !tooLarge) break;
+        if (end > bytes.length && !tooLarge) {
+          at = this.#beginPartial(bytes, at, size);
+          break;
+        }
         if (tooLarge || bytes[end - 1] !== FRAME_END || !this.#take(bytes, at, end - 1)) {
           source.rest = bytes.subarray(at);
           return this.#others.call(source);
@@ -91,9 +97,39 @@ export class FrameReader {
     }
   }
 
+  /** Where a frame of a body has come in part: takes that part, so that no frame is put together. */
+  #beginPartial(bytes: Buffer, at: number, size: number): number {
+    const receiver = this.#receiverOf(bytes, at);
+    if (receiver?.delivery === undefined || bytes[at] !== FRAME_BODY) return at;
+    checkBody(receiver.delivery, size);
+    this.#partial = { receiver, left: size };
+    return this.#takePartial(bytes, at + FRAME_HEAD_BYTES);
+  }
+
+  /** Takes what has come of the frame that is being taken in parts. Returns where the rest begins. */
+  #takePartial(bytes: Buffer, at: number): number {
+    const partial = this.#partial;
+    if (partial === undefined) return at;
+    const { receiver } = partial;
+    const end = Math.min(at + partial.left, bytes.length);
+    if (end > at) {
+      partial.left -= end - at;
+      receiver.delivery?.addToBody(bytes.subarray(at, end));
+    }
+    if (partial.left > 0 || end === bytes.length) return end;
+    if (bytes[end] !== FRAME_END) throw new Error("The broker sent a frame without an end");
+    this.#partial = undefined;
+    if (receiver.delivery?.missing === 0) deliver(receiver, receiver.delivery);
+    return end + 1;
+  }
+
+  #receiverOf(bytes: Buffer, at: number): Receiver | undefined {
+    return this.#receivers[bytes[at + 1] << 8 | bytes[at + 2]];
+  }
+
   /** Deals with one frame, whose payload ends at `end`; `false` where it is one for amqplib. */
   #take(bytes: Buffer, at: number, end: number): boolean {
-    const receiver = this.#receivers[bytes[at + 1] << 8 | bytes[at + 2]];
+    const receiver = this.#receiverOf(bytes, at);
     if (receiver === undefined) return false;
     const payload = at + FRAME_HEAD_BYTES;
     switch (bytes[at]) {
@@ -152,20 +188,16 @@ function takeHeader(receiver: Receiver, bytes: Buffer, at: number, end: number):
 
 function takeBody(receiver: Receiver, bytes: Buffer, at: number, end: number): boolean {
   const { delivery } = receiver;
-  const length = end - at;
   if (delivery === undefined) return false;
-  if (!delivery.hasHeader || length > delivery.missing) throw outOfOrder("more of a body");
-  delivery.missing -= length;
-  if (delivery.missing > 0) {
-    (delivery.parts ??= []).push(bytes.subarray(at, end));
-    return true;
-  }
-  delivery.body = delivery.parts === undefined
-    ? new Uint8Array(bytes.buffer, bytes.byteOffset + at, length)
-    : joined([...delivery.parts, bytes.subarray(at, end)]);
-  delivery.parts = undefined;
-  deliver(receiver, delivery);
+  checkBody(delivery, end - at);
+  delivery.addToBody(bytes.subarray(at, end));
+  if (delivery.missing === 0) deliver(receiver, delivery);
   return true;
+}
+
+/** Whether so much of a body is due. */
+function checkBody(delivery: WireDelivery, length: number): void {
+  if (!delivery.hasHeader || length > delivery.missing) throw outOfOrder("more of a body");
 }
 
 /** What was received, without the unused rest of its memory: a message may be kept for long. */
@@ -184,16 +216,6 @@ function outOfOrder(what: string): Error {
 function deliver(receiver: Receiver, delivery: WireDelivery): void {
   receiver.delivery = undefined;
   receiver.sink.delivery!(delivery);
-}
-
-function joined(parts: readonly Buffer[]): Uint8Array {
-  const body = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    body.set(part, at);
-    at += part.length;
-  }
-  return body;
 }
 
 /** A tag or size; none reaches 2^53. */

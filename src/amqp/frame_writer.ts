@@ -51,6 +51,12 @@ export class FrameWriter {
     return true;
   }
 
+  /** Puts large bytes, which must not change any more, behind what was collected, without a copy. */
+  writeThrough(bytes: Uint8Array): void {
+    this.flush();
+    if (this.#sink.writable !== false) this.#sink.write(bytes);
+  }
+
   /** Writes what was collected. */
   flush(): void {
     if (this.end === this.#flushed) return;

@@ -15,8 +15,8 @@ export class WireDelivery implements Delivery {
   body: Uint8Array = EMPTY_BODY;
   /** How much of the body is still to come. */
   missing = 0;
-  /** What came of the body, where it came in several frames. */
-  parts: Buffer[] | undefined;
+  /** What came of the body, where it comes in pieces. */
+  #pieces: Pieces | undefined;
   #bytes: Buffer;
   /** Where the exchange is, and behind it the routing key. */
   #exchangeAt: number;
@@ -42,6 +42,21 @@ export class WireDelivery implements Delivery {
     this.missing = bodySize;
   }
 
+  /** Takes a piece of the body; the last completes it. */
+  addToBody(piece: Buffer): void {
+    const length = this.missing;
+    this.missing -= piece.length;
+    if (this.missing === 0 && this.#pieces === undefined) {
+      this.body = new Uint8Array(piece.buffer, piece.byteOffset, piece.length);
+      return;
+    }
+    this.#pieces ??= new Pieces(length);
+    this.#pieces.add(piece);
+    if (this.missing > 0) return;
+    this.body = this.#pieces.joined();
+    this.#pieces = undefined;
+  }
+
   get exchange(): string {
     return shortText(this.#bytes, this.#exchangeAt);
   }
@@ -64,6 +79,37 @@ export class WireDelivery implements Delivery {
 
   #decoded(): WireProperties {
     return this.#wire ??= decodeProperties(this.#header);
+  }
+}
+
+/** Memory is set aside for a body of at most this size; a larger one may be an empty claim. */
+const MOST_SET_ASIDE = 16 * 1024 * 1024;
+
+/** A body that comes in pieces: put together as they come, or in the end where it is very large. */
+class Pieces {
+  #whole: Uint8Array | undefined;
+  #parts: Buffer[] = [];
+  #length = 0;
+
+  constructor(length: number) {
+    if (length <= MOST_SET_ASIDE) this.#whole = new Uint8Array(length);
+  }
+
+  add(piece: Buffer): void {
+    if (this.#whole === undefined) this.#parts.push(piece);
+    else this.#whole.set(piece, this.#length);
+    this.#length += piece.length;
+  }
+
+  joined(): Uint8Array {
+    if (this.#whole !== undefined) return this.#whole;
+    const whole = new Uint8Array(this.#length);
+    let at = 0;
+    for (const part of this.#parts) {
+      whole.set(part, at);
+      at += part.length;
+    }
+    return whole;
   }
 }
 
