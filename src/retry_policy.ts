@@ -6,6 +6,15 @@ const REMEMBERED = 10_000;
 /** The delay grows no further than this, unless the first is longer already. */
 const MAX_DELAY_MS = 30_000;
 
+/** The id of the message, where it has one and its properties can be decoded. */
+function messageIdOf(delivery: Delivery): string | undefined {
+  try {
+    return delivery.properties.messageId;
+  } catch {
+    return undefined;
+  }
+}
+
 /** How often the broker says that it has delivered the message before; quorum queues count it. */
 export function deliveryCount(delivery: Delivery): number | undefined {
   try {
@@ -38,15 +47,14 @@ export class RetryPolicy {
   /** The message needs no further attempt. */
   forget(delivery: Delivery): void {
     if (this.#attempts.size === 0) return;
-    if (delivery.properties.messageId !== undefined) {
-      this.#attempts.delete(delivery.properties.messageId);
-    }
+    const messageId = messageIdOf(delivery);
+    if (messageId !== undefined) this.#attempts.delete(messageId);
   }
 
   #countAttempt(delivery: Delivery): number {
     const counted = deliveryCount(delivery);
     if (counted !== undefined) return counted + 1;
-    const { messageId } = delivery.properties;
+    const messageId = messageIdOf(delivery);
     const before = (messageId === undefined ? undefined : this.#attempts.get(messageId)) ??
       (delivery.redelivered ? 1 : 0);
     if (messageId !== undefined) {

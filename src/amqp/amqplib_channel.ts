@@ -30,6 +30,8 @@ export class AmqplibChannel implements DriverChannel {
   #events: ChannelEvents;
   #callTimeoutMs: number;
   #lastTag = 0;
+  /** Rejects when the channel is gone. */
+  #gone = Promise.withResolvers<never>();
   /** Where messages and settlements go past amqplib, if they can. */
   #fast: FastChannel | undefined;
   /** Tells once that the channel is gone, and why; `otherwise` where nothing better is known. */
@@ -51,6 +53,7 @@ export class AmqplibChannel implements DriverChannel {
     this.#channel = channel;
     this.#events = events;
     this.#callTimeoutMs = callTimeoutMs;
+    this.#gone.promise.catch(() => {}); // Only who waits for an answer is to hear of it.
     let cause: Error | undefined;
     // A channel without an "error" listener takes its whole connection with it.
     channel.on("error", (error: Error) => cause = error);
@@ -81,7 +84,9 @@ export class AmqplibChannel implements DriverChannel {
       this.#fast?.close();
       // The reply code of a lost connection is no answer to anything on this channel.
       const lost = () => connectionLost(connectionLoss() ?? otherwise);
-      events.closed(cause === undefined ? lost() : channelError(cause));
+      const error = cause === undefined ? lost() : channelError(cause);
+      this.#gone.reject(error);
+      events.closed(error);
     };
     const stopWaiting = whenClosingTakesTooLong(
       channel,
@@ -188,10 +193,14 @@ export class AmqplibChannel implements DriverChannel {
     await this.#call(() => this.#channel.close(), "close the channel");
   }
 
-  /** One request at a time, within a deadline; amqplib throws some refusals synchronously. */
+  /**
+   * One request at a time, within a deadline, and not beyond the end of the channel, after which
+   * amqplib answers some of them no more; it throws some refusals synchronously.
+   */
   async #call<T>(request: () => Promise<T>, what: string): Promise<T> {
     try {
-      return await within(request(), this.#callTimeoutMs, what);
+      const answer = Promise.race([request(), this.#gone.promise]);
+      return await within(answer, this.#callTimeoutMs, what);
     } catch (error) {
       throw channelError(error);
     }

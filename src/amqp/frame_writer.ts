@@ -8,33 +8,51 @@ import { TurnEnd } from "../turn_end.ts";
 
 /** What a writer needs of a socket. */
 export interface ByteSink {
-  write(bytes: Uint8Array): unknown;
+  /** @param done Called when it needs the bytes no more, with an error where they were not written. */
+  write(bytes: Uint8Array, done?: (error?: Error | null) => void): unknown;
   readonly writable?: boolean;
 }
 
 const CHUNK_BYTES = 64 * 1024;
+/** How many chunks are kept for later that are not in use. */
+const MOST_SPARE = 4;
+
+/** Memory that frames are put into. */
+interface Chunk {
+  readonly bytes: Buffer;
+  /** How many writes of parts of it are under way. */
+  writing: number;
+}
 
 /** Bytes on their way to a socket, in order. */
 export class FrameWriter {
-  /** Where to put what comes next: from {@linkcode end} on, as far as {@linkcode reserve} made room. */
-  chunk: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   /** The end of what was collected. */
   end = 0;
   #sink: ByteSink;
-  /** The end of what was handed to the socket, which may need it still. */
+  #chunk: Chunk = newChunk(CHUNK_BYTES);
+  /** The end of what was handed to the socket. */
   #flushed = 0;
+  #spare: Chunk[] = [];
   #turnEnd = new TurnEnd(() => this.flush());
 
   constructor(sink: ByteSink) {
     this.#sink = sink;
   }
 
+  /** Where to put what comes next: from {@linkcode end} on, as far as {@linkcode reserve} made room. */
+  get chunk(): Buffer {
+    return this.#chunk.bytes;
+  }
+
   /** Makes room for so many bytes. */
   reserve(length: number): void {
-    if (this.end + length <= this.chunk.length) return;
+    if (this.end + length <= this.#chunk.bytes.length) return;
     this.flush();
-    this.chunk = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, length));
+    const before = this.#chunk;
+    this.#chunk = (length <= CHUNK_BYTES ? this.#spare.pop() : undefined) ??
+      newChunk(Math.max(CHUNK_BYTES, length));
     this.#flushed = this.end = 0;
+    this.#keep(before);
   }
 
   /** What was put into the chunk now ends here. */
@@ -60,8 +78,26 @@ export class FrameWriter {
   /** Writes what was collected. */
   flush(): void {
     if (this.end === this.#flushed) return;
-    const bytes = this.chunk.subarray(this.#flushed, this.end);
+    const chunk = this.#chunk;
+    const bytes = chunk.bytes.subarray(this.#flushed, this.end);
     this.#flushed = this.end;
-    if (this.#sink.writable !== false) this.#sink.write(bytes);
+    if (this.#sink.writable === false) return;
+    chunk.writing++;
+    this.#sink.write(bytes, (error) => {
+      if (error) return; // Who knows whether the system still reads from it.
+      chunk.writing--;
+      if (chunk !== this.#chunk) this.#keep(chunk);
+      else if (chunk.writing === 0 && this.end === this.#flushed) this.#flushed = this.end = 0;
+    });
   }
+
+  /** Keeps a chunk for later that is used no more. */
+  #keep(chunk: Chunk): void {
+    const isUsual = chunk.bytes.length === CHUNK_BYTES;
+    if (isUsual && chunk.writing === 0 && this.#spare.length < MOST_SPARE) this.#spare.push(chunk);
+  }
+}
+
+function newChunk(length: number): Chunk {
+  return { bytes: Buffer.allocUnsafeSlow(length), writing: 0 };
 }

@@ -250,7 +250,7 @@ Deno.test("pitfall 3: every channel and then the connection hear of a loss, each
 Deno.test("pitfall 5: close() ends in time although the server does not answer it", async () => {
   await using made = await connectionForTest((_client, { name }) => name.endsWith(".close"));
   const channel = await made.connection.openChannel(channelEvents(), { confirms: false });
-  const closingChannel = assertRejects(() => channel.close(), ConnectionError, "did not answer");
+  const closingChannel = assertRejects(() => channel.close(), ConnectionError);
   await deadline(Promise.all([made.connection.close(50), closingChannel]), 5_000);
   await deadline(made.client.ended, 5_000);
 });
