@@ -88,11 +88,10 @@ export class AmqplibChannel implements DriverChannel {
       this.#gone.reject(error);
       events.closed(error);
     };
-    const stopWaiting = whenClosingTakesTooLong(
-      channel,
-      callTimeoutMs,
-      (error) => this.#end(error),
-    );
+    const stopWaiting = watchClosing(channel, callTimeoutMs, {
+      closing: () => this.#fast?.close(),
+      tookTooLong: (error) => this.#end(error),
+    });
     channel.on("close", () => {
       stopWaiting();
       this.#end();
@@ -243,18 +242,22 @@ function readHeaders(
  *
  * @returns What ends the watch.
  */
-function whenClosingTakesTooLong(
+function watchClosing(
   channel: Channel,
   timeoutMs: number,
-  tell: (error: Error) => void,
+  tell: { closing(): void; tookTooLong(error: Error): void },
 ): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const internals = channel as unknown as { toClosing?(...args: unknown[]): unknown };
   const { toClosing } = internals;
   if (typeof toClosing === "function") {
     internals.toClosing = (...args) => {
-      timer ??= setTimeout(() => tell(new Error("It did not close the channel")), timeoutMs);
+      timer ??= setTimeout(
+        () => tell.tookTooLong(new Error("It did not close the channel")),
+        timeoutMs,
+      );
       unrefTimer(timer);
+      tell.closing();
       return toClosing.apply(channel, args);
     };
   }

@@ -150,9 +150,10 @@ function isAsExpected(connection: unknown): connection is Internals {
     recvFrame,
     sentSinceLastCheck,
     sendMethod,
+    accept,
   } = connection as Partial<Internals>;
   return rest instanceof Uint8Array && typeof recvFrame === "function" &&
-    typeof sendMethod === "function" &&
+    typeof sendMethod === "function" && typeof accept === "function" &&
     typeof stream?.write === "function" && typeof stream.read === "function" &&
     typeof frameMax === "number" && typeof maxFrameSize === "number" &&
     typeof sentSinceLastCheck === "boolean" && Array.isArray(channels) &&

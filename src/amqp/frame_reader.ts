@@ -30,6 +30,8 @@ export interface FrameSource {
   readonly stream: { read(): Buffer | null };
   /** The next frame that amqplib is to deal with; `false` where none is complete. */
   recvFrame(): unknown;
+  /** Deals with a frame; another function does while the connection closes, and afterwards. */
+  readonly accept: unknown;
 }
 
 /** Whom the frames of a channel are for; what nobody takes is left to amqplib. */
@@ -45,6 +47,7 @@ interface Receiver {
 export class FrameReader {
   #source: FrameSource;
   #others: () => unknown;
+  #accept: unknown;
   #receivers: (Receiver | undefined)[] = [];
   /** The frame of a body that is being taken as it comes. */
   #partial: { readonly receiver: Receiver; left: number } | undefined;
@@ -52,6 +55,7 @@ export class FrameReader {
   constructor(source: FrameSource) {
     this.#source = source;
     this.#others = source.recvFrame;
+    this.#accept = source.accept;
     source.recvFrame = () => this.#receive();
   }
 
@@ -130,7 +134,7 @@ export class FrameReader {
   /** Deals with one frame, whose payload ends at `end`; `false` where it is one for amqplib. */
   #take(bytes: Buffer, at: number, end: number): boolean {
     const receiver = this.#receiverOf(bytes, at);
-    if (receiver === undefined) return false;
+    if (receiver === undefined || this.#source.accept !== this.#accept) return false;
     const payload = at + FRAME_HEAD_BYTES;
     switch (bytes[at]) {
       case FRAME_METHOD:
