@@ -47,29 +47,35 @@ export function putShortText(bytes: Uint8Array, at: number, text: string): numbe
   return start + written;
 }
 
+/** The same limit as amqplib's: headers must fit into one frame. */
+const MOST_BYTES = 65_536;
+/** Room for the next key and number is looked for before it is known how long those are. */
+const SLACK_BYTES = 512;
+
 let scratch = new Uint8Array(4_096);
 
 /** A table with its length before it. It is to be copied before the next is encoded. */
 export function encodeTable(table: FieldTable): Uint8Array {
   for (;;) {
     try {
-      return scratch.subarray(0, putTable(scratch, 0, table));
+      const end = putTable(scratch, 0, table);
+      if (end > MOST_BYTES) throw new NoRoom();
+      return scratch.subarray(0, end);
     } catch (error) {
-      if (!(error instanceof NoRoom) || scratch.length >= MOST_BYTES) throw error;
-      scratch = new Uint8Array(Math.min(scratch.length * 4, MOST_BYTES));
+      if (!(error instanceof NoRoom) || scratch.length > MOST_BYTES) throw error;
+      scratch = new Uint8Array(Math.min(scratch.length * 4, MOST_BYTES + SLACK_BYTES));
     }
   }
 }
 
-/** The same limit as amqplib's: headers must fit into one frame. */
-const MOST_BYTES = 65_536;
-
-class NoRoom extends RangeError {}
+class NoRoom extends RangeError {
+  constructor() {
+    super(`its headers take more than ${MOST_BYTES} bytes`);
+  }
+}
 
 function room(bytes: Uint8Array, at: number, length: number): void {
-  if (at + length > bytes.length) {
-    throw new NoRoom(`Its headers take more than ${bytes.length} bytes`);
-  }
+  if (at + length > bytes.length) throw new NoRoom();
 }
 
 function putTable(bytes: Uint8Array, start: number, table: FieldTable): number {
@@ -101,8 +107,8 @@ function putValue(bytes: Uint8Array, at: number, value: FieldValue): number {
   room(bytes, at, 9);
   switch (typeof value) {
     case "string": {
-      room(bytes, at, 5 + 3 * value.length);
-      const { written } = encoder.encodeInto(value, bytes.subarray(at + 5));
+      const { read, written } = encoder.encodeInto(value, bytes.subarray(at + 5));
+      if (read < value.length) throw new NoRoom();
       return putUint32(bytes, putTag(bytes, at, "S"), written) + written;
     }
     case "boolean":
