@@ -25,6 +25,14 @@ export function deliveryCount(delivery: Delivery): number | undefined {
   }
 }
 
+function messageIdOf(delivery: Delivery): string | undefined {
+  try {
+    return delivery.properties.messageId;
+  } catch {
+    return undefined; // Properties that cannot be decoded.
+  }
+}
+
 /**
  * How long a failed message waits before it is requeued: doubling with each attempt. Quorum queues
  * count the attempts; for the others this process does, by `messageId`, as far as it remembers.

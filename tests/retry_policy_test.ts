@@ -1,4 +1,6 @@
 import { assertEquals } from "@std/assert";
+import type { Delivery } from "../src/amqp/driver.ts";
+import { MessageDecodeError } from "../src/errors.ts";
 import { deliveryCount, RetryPolicy } from "../src/retry_policy.ts";
 import { deliveryForTest } from "./support/scripted_driver.ts";
 
@@ -54,4 +56,16 @@ Deno.test("RetryPolicy remembers a bounded number of messages, the newest failur
     policy.nextDelay(deliveryForTest({ properties: { messageId: `${id}` } }));
   for (let id = 0; id < 20_000; id++) delay(id);
   assertEquals([delay(0), delay(19_999)], [1, 2]);
+});
+
+Deno.test("RetryPolicy takes a message whose properties cannot be decoded for one without an id", () => {
+  const policy = new RetryPolicy(100);
+  const unreadable: Delivery = Object.defineProperty(deliveryForTest(), "properties", {
+    get: () => {
+      throw new MessageDecodeError("mend the sender");
+    },
+  });
+  assertEquals(policy.nextDelay(deliveryForTest({ properties: { messageId: "a" } })), 100);
+  assertEquals([policy.nextDelay(unreadable), policy.nextDelay(unreadable)], [100, 100]);
+  policy.forget(unreadable);
 });
