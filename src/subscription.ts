@@ -135,6 +135,8 @@ export class Subscription implements DeliveryOwner, SessionChannel {
 
   /** Gives up what is held: it can be settled no more, and the broker will deliver it again. */
   abandon(cause: Error): void {
+    // Afterwards nobody could tell what is given up from what is done.
+    this.#flushAcks();
     for (const held of this.#held) held.lose(cause);
     this.#held.clear();
     this.#noteIfEmpty();

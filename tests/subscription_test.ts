@@ -204,6 +204,18 @@ Deno.test("Subscription.abandon gives up what is held, and leaves the channel to
   assertEquals(made.channel.open, false);
 });
 
+Deno.test("Subscription.abandon gives up what is held, not acknowledges it with what was done in the same turn", async () => {
+  await using made = await subscriptionForTest();
+  const subscription = await made.open();
+  for (let count = 0; count < 3; count++) made.channel.deliver();
+  const [, second, third] = made.delivered;
+  third.ack();
+  second.ack();
+  subscription.abandon(new Error("stopped"));
+  await Promise.resolve(); // Acknowledgements go at the end of the turn.
+  assertEquals(made.channel.settled, [[3, "ack"], [2, "ack"]]);
+});
+
 Deno.test("Subscription.close closes its channel although its queue cannot be deleted", async () => {
   await using made = await subscriptionForTest({ queueName: "" }, {
     call: (_channel, what) => {

@@ -13,9 +13,10 @@ import type {
   Settlement,
 } from "../../src/amqp/driver.ts";
 import type { ResolvedConnectionOptions } from "../../src/connection_options.ts";
-import { ConnectionError } from "../../src/errors.ts";
+import { ChannelError, ConnectionError } from "../../src/errors.ts";
 import { resolveLogger } from "../../src/log.ts";
 import { Link } from "../../src/link.ts";
+import { OutstandingTags } from "./outstanding_tags.ts";
 
 /** What the scripted broker does; each may throw to refuse, or stay pending. Default: it agrees. */
 export interface Script {
@@ -167,7 +168,10 @@ export class ScriptedChannel implements DriverChannel {
   readonly connection: ScriptedConnection;
   readonly events: ChannelEvents;
   readonly published: OutgoingMessage[] = [];
-  readonly settled: (readonly [tag: number, how: Settlement])[] = [];
+  /** The settlements that were written; the last element is there where it speaks of all up to it. */
+  readonly settled: (readonly [tag: number, how: Settlement, multiple?: true])[] = [];
+  /** What the broker makes of them. */
+  readonly outstanding: OutstandingTags = new OutstandingTags();
   /** The requests it was sent, in order. */
   readonly calls: string[] = [];
   open = true;
@@ -191,9 +195,14 @@ export class ScriptedChannel implements DriverChannel {
     return tag;
   }
 
-  settle(tag: number, how: Settlement): void {
+  settle(tag: number, how: Settlement, multiple = false): void {
     if (!this.open) throw new ConnectionError("The channel is closed");
-    this.settled.push([tag, how]);
+    this.settled.push(multiple ? [tag, how, true] : [tag, how]);
+    try {
+      this.outstanding.settle(tag, how, multiple);
+    } catch (error) {
+      this.lose(new ChannelError((error as Error).message));
+    }
   }
 
   prefetch(count: number): Promise<void> {
@@ -244,7 +253,9 @@ export class ScriptedChannel implements DriverChannel {
 
   /** The broker delivers a message. */
   deliver(delivery: Partial<Delivery> = {}): void {
-    this.events.delivery(deliveryForTest({ tag: ++this.#lastDelivery, ...delivery }));
+    const delivered = deliveryForTest({ tag: ++this.#lastDelivery, ...delivery });
+    this.outstanding.deliver(delivered.tag);
+    this.events.delivery(delivered);
   }
 
   /** The channel breaks. */
