@@ -7,7 +7,7 @@
  * is no fast lane, and amqplib does it all.
  */
 
-import type { Buffer } from "node:buffer";
+import { Buffer } from "node:buffer";
 import amqplib from "amqplib";
 import type { OutgoingMessage, Settlement } from "./driver.ts";
 import { encodePublish, encodeSettlement } from "./encode_frames.ts";
@@ -152,7 +152,7 @@ function isAsExpected(connection: unknown): connection is Internals {
     sendMethod,
     accept,
   } = connection as Partial<Internals>;
-  return rest instanceof Uint8Array && typeof recvFrame === "function" &&
+  return Buffer.isBuffer(rest) && typeof recvFrame === "function" &&
     typeof sendMethod === "function" && typeof accept === "function" &&
     typeof stream?.write === "function" && typeof stream.read === "function" &&
     typeof frameMax === "number" && typeof maxFrameSize === "number" &&
