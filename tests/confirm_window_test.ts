@@ -124,3 +124,63 @@ Deno.test("ConfirmWindow.clear forgets what waits and what is in flight", () => 
   window.clear();
   assertEquals([window.inFlight, window.next()], [0, undefined]);
 });
+
+Deno.test("ConfirmWindow counts the bytes in flight until their confirm, whoever still waits", () => {
+  const { window, sends } = windowOf(5, 4);
+  assertEquals(window.inFlightBytes, 40);
+  window.settle(sends[0]);
+  assertEquals([window.inFlightBytes, window.bytes], [40, 40]);
+  window.confirm(1, false);
+  window.confirm(1, false);
+  assertEquals(window.inFlightBytes, 30);
+  window.confirm(3, true);
+  assertEquals(window.inFlightBytes, 10);
+  window.recall();
+  assertEquals(window.inFlightBytes, 0);
+});
+
+Deno.test("ConfirmWindow.oldest is the first that is open, in flight or not", () => {
+  const { window, sends } = windowOf(3, 1);
+  for (const send of sends) {
+    assertEquals(window.oldest, send);
+    window.settle(send);
+  }
+  assertEquals(window.oldest, undefined);
+});
+
+Deno.test("ConfirmWindow.isOverdue where nobody waits for any that is in flight", () => {
+  const { window, sends } = windowOf(3, 2);
+  assertEquals(window.isOverdue, false);
+  window.settle(sends[0]);
+  assertEquals(window.isOverdue, false);
+  window.settle(sends[1]);
+  assertEquals(window.isOverdue, true);
+  window.next();
+  window.written();
+  assertEquals(window.isOverdue, false);
+});
+
+Deno.test("ConfirmWindow begins with tag 1 again after recall and clear", () => {
+  for (const how of ["recall", "clear"] as const) {
+    const { window } = windowOf(3, 2);
+    window.confirm(1, false);
+    window[how]();
+    const fresh = send(9);
+    window.add(fresh);
+    for (let next; (next = window.next()) !== undefined;) {
+      window.written();
+      if (next === fresh) break;
+    }
+    const tag = window.inFlight;
+    assertEquals(numbers(window.confirm(tag, false)), [9]);
+    assertEquals(numbers(window.confirm(tag + 1, false)), []);
+  }
+});
+
+Deno.test("ConfirmWindow forgets a send that is settled while it waits to be written", () => {
+  const { window, sends } = windowOf(3, 1);
+  window.settle(sends[1]);
+  assertEquals([numbers(window.open), window.next()?.sequence], [[1, 3], 3]);
+  assertEquals(numbers(window.recall()), [1]);
+  assertEquals(window.next()?.sequence, 1);
+});

@@ -20,6 +20,18 @@ Deno.test("Fifo.prepend puts items first, in their order", () => {
   assertEquals([fifo.length, fifo.shift()], [0, undefined]);
 });
 
+Deno.test("Fifo.at and replace count from the oldest item, whatever was taken out before", () => {
+  const fifo = new Fifo<number>();
+  for (let item = 0; item < 3_000; item++) fifo.push(item);
+  for (let taken = 0; taken < 2_000; taken++) {
+    assertEquals([fifo.at(0), fifo.at(7), fifo.at(3_000 - taken)], [taken, taken + 7, undefined]);
+    assertEquals(fifo.shift(), taken);
+  }
+  fifo.replace(1, -1);
+  assertEquals([fifo.at(-1), fifo.length], [undefined, 1_000]);
+  assertEquals([fifo.shift(), fifo.shift(), fifo.shift()], [2_000, -1, 2_002]);
+});
+
 Deno.test("Fifo behaves as an array does, over a long random life", () => {
   const fifo = new Fifo<number>();
   const model: number[] = [];

@@ -7,6 +7,7 @@ import type { HeldDelivery } from "../src/held_delivery.ts";
 import { MessageStatus } from "../src/message_status.ts";
 import { RetryPolicy } from "../src/retry_policy.ts";
 import { Subscription, type SubscriptionHost, type TemporaryQueue } from "../src/subscription.ts";
+import { caseName, casesToRun, randomOfCase } from "./support/fuzz.ts";
 import { frozen, type Script, ScriptedLink } from "./support/scripted_driver.ts";
 
 const never = new AbortController().signal;
@@ -245,4 +246,77 @@ Deno.test("Subscription that was dropped closes its channel, loses what it holds
   assertEquals(made.channel.calls.at(-1), "close");
   assertEquals(made.delivered[0].lost, true);
   assertEquals(made.closed.map(({ message }) => message), ["consume was never answered"]);
+});
+
+Deno.test("Subscription acknowledges the end of one turn with one frame, and of the next with another", async () => {
+  await using made = await subscriptionForTest();
+  await made.open();
+  for (let count = 0; count < 5; count++) made.channel.deliver();
+  for (const held of made.delivered.slice(0, 3)) held.ack();
+  assertEquals(made.channel.settled, []);
+  await Promise.resolve();
+  assertEquals(made.channel.settled, [[3, "ack", true]]);
+  made.delivered[4].ack();
+  await Promise.resolve();
+  made.delivered[3].ack();
+  await Promise.resolve();
+  assertEquals(made.channel.settled, [[3, "ack", true], [5, "ack"], [4, "ack"]]);
+});
+
+Deno.test("Subscription writes what it has to acknowledge before it closes its channel or drops it", async () => {
+  for (const how of ["close", "drop"] as const) {
+    await using made = await subscriptionForTest();
+    const subscription = await made.open();
+    const { channel } = made;
+    for (let count = 0; count < 3; count++) channel.deliver();
+    made.delivered[0].ack();
+    made.delivered[1].ack();
+    const closing = subscription[how](new Error("given up"));
+    assertEquals([channel.settled, channel.calls.at(-1)], [[[2, "ack", true]], "close"]);
+    await closing;
+  }
+});
+
+Deno.test("Subscription acknowledges nothing where its channel is lost within the turn", async () => {
+  await using made = await subscriptionForTest();
+  await made.open();
+  const { channel } = made;
+  channel.deliver();
+  made.delivered[0].ack();
+  channel.lose(new ConnectionError("lost"));
+  await made.open();
+  await Promise.resolve();
+  assertEquals([channel.settled, made.channel.settled], [[], []]);
+});
+
+Deno.test("Subscription settles as it was told, whatever the turns and the order (fuzz)", async () => {
+  for (const index of casesToRun(300)) {
+    const random = randomOfCase(index);
+    await using made = await subscriptionForTest();
+    const subscription = await made.open();
+    const { outstanding } = made.channel;
+    const told = new Map<number, string>();
+    const open = new Set<HeldDelivery>();
+    for (let turn = random.between(1, 20); turn > 0; turn--) {
+      for (let step = random.below(12); step > 0; step--) {
+        if (open.size === 0 || random.chance(0.5)) {
+          made.channel.deliver();
+          open.add(made.delivered[made.delivered.length - 1]);
+          continue;
+        }
+        const held = random.chance(0.5) ? [...open][0] : random.pick([...open]);
+        open.delete(held);
+        const how = random.pick(["ack", "ack", "ack", "reject", "release", "requeue"] as const);
+        if (how === "requeue") held.rejectRetry();
+        else held[how]();
+        told.set(held.delivery.tag, how);
+        if (random.chance(0.1)) await Promise.resolve();
+      }
+      await Promise.resolve();
+      assertEquals(made.closed, [], caseName(index));
+      assertEquals(outstanding.open.length, open.size, caseName(index));
+    }
+    assertEquals(outstanding.settled as Map<number, string>, told, caseName(index));
+    assertEquals(subscription.outstanding, open.size, caseName(index));
+  }
 });

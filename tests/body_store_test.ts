@@ -1,0 +1,73 @@
+import { assert, assertEquals, assertNotStrictEquals } from "@std/assert";
+import { copyBody, encodeText } from "../src/body_store.ts";
+import { caseName, casesToRun, randomOfCase } from "./support/fuzz.ts";
+
+const SMALL_BYTES = 4_096;
+
+Deno.test("copyBody gives a copy that the program cannot change", () => {
+  for (const length of [1, 100, SMALL_BYTES, SMALL_BYTES + 1, 100_000]) {
+    const body = new Uint8Array(length).fill(7);
+    const copy = copyBody(body);
+    body.fill(8);
+    assertEquals(copy, new Uint8Array(length).fill(7));
+  }
+});
+
+Deno.test("copyBody copies what a view shows, and no more", () => {
+  const bytes = new Uint8Array([0, 1, 2, 3]);
+  assertEquals(copyBody(bytes.subarray(1, 3)), new Uint8Array([1, 2]));
+  assertEquals(copyBody(new Uint8Array()), new Uint8Array());
+});
+
+Deno.test("copyBody gives large bodies memory of their own, and small ones some that they share", () => {
+  const [first, second] = [copyBody(new Uint8Array(10)), copyBody(new Uint8Array(10))];
+  // One of the two may have been the last that fitted.
+  const third = copyBody(new Uint8Array(10));
+  assert(first.buffer === second.buffer || second.buffer === third.buffer);
+  const large = copyBody(new Uint8Array(SMALL_BYTES + 1));
+  assertEquals(large.buffer.byteLength, SMALL_BYTES + 1);
+  assertNotStrictEquals(large.buffer, third.buffer);
+});
+
+Deno.test("encodeText gives long texts memory of their own, and short ones no more than they need", () => {
+  const long = encodeText("x".repeat(5_000));
+  assertEquals(long, new Uint8Array(5_000).fill(120));
+  const slab = encodeText("a").buffer;
+  assertNotStrictEquals(long.buffer, slab);
+  // Three times as much was set aside for each as it takes.
+  const texts = Array.from({ length: 20 }, () => encodeText("x".repeat(100)));
+  const adjoining = texts.slice(1).filter(({ buffer, byteOffset }, index) =>
+    buffer === texts[index].buffer && byteOffset === texts[index].byteOffset + 100
+  );
+  // But for one pair, between which new memory may have been begun.
+  assert(adjoining.length >= 18, `${adjoining.length}`);
+});
+
+Deno.test("encodeText gives the UTF-8 of characters of every width, and of halves of them", () => {
+  const decoder = new TextDecoder();
+  for (const character of ["x", "\0", "é", "€", "\uFFFF", "😀", "\u{10FFFF}", "\ud800"]) {
+    for (const length of [0, 1, 2, 63, 64, 65, 682, 683, 1_364, 1_365, 1_366, 4_096, 4_097]) {
+      const text = character.repeat(length);
+      assertEquals(decoder.decode(encodeText(text)), text.toWellFormed());
+    }
+  }
+});
+
+Deno.test("copyBody and encodeText leave all earlier bodies as they were (fuzz)", () => {
+  for (const index of casesToRun(20)) {
+    const random = randomOfCase(index);
+    const kept: { body: Uint8Array; expected: Uint8Array }[] = [];
+    for (let count = 0; count < 300; count++) {
+      const length = random.pick([0, 1, 3, 100, random.below(SMALL_BYTES + 10), SMALL_BYTES]);
+      if (random.chance(0.5)) {
+        const bytes = new Uint8Array(length).fill(random.below(256));
+        kept.push({ body: copyBody(bytes), expected: bytes.slice() });
+        bytes.fill(255);
+      } else {
+        const text = random.pick(["x", "é", "€", "😀"]).repeat(length / 2);
+        kept.push({ body: encodeText(text), expected: new TextEncoder().encode(text) });
+      }
+    }
+    for (const { body, expected } of kept) assertEquals(body, expected, caseName(index));
+  }
+});
