@@ -149,7 +149,9 @@ const CONVERSATION: { bytes: number[]; told?: string }[] = [
   },
   { bytes: confirm("basic.ack", [...long(2), ...long(9)], 1), told: `3: ack ${2 ** 33 + 9} true` },
   { bytes: confirm("basic.nack", longlong(300), 0), told: "3: nack 300 false" },
-  { bytes: confirm("basic.nack", longlong(301), 1), told: "3: nack 301 true" },
+  // The second bit of a nack says "requeue".
+  { bytes: confirm("basic.nack", longlong(301), 3), told: "3: nack 301 true" },
+  { bytes: confirm("basic.nack", longlong(302), 2), told: "3: nack 302 false" },
   ...OTHER_CHANNEL.map((bytes) => ({ bytes, told: toAmqplib(bytes) })),
 ];
 const BYTES = CONVERSATION.flatMap(({ bytes }) => bytes);
@@ -228,7 +230,8 @@ Deno.test("FrameReader leaves to amqplib what a channel has no use for", () => {
 
 /** Frames that are not as they should be, of which amqplib is to say so. */
 const CUT_SHORT: Record<string, number[]> = {
-  "a method without a number": frame(1, 3, [0, 60, 0]),
+  "a method without a number": frame(1, 3, []),
+  "a method with half a number": frame(1, 3, [0, 60]),
   "a confirm without its bits": method(3, "basic.ack", longlong(1)),
   "a delivery without a routing key": method(1, "basic.deliver", [
     ...shortstr("consumer"),
@@ -251,14 +254,16 @@ const CUT_SHORT: Record<string, number[]> = {
 
 for (const [name, bytes] of Object.entries(CUT_SHORT)) {
   Deno.test(`FrameReader leaves ${name} to amqplib`, () => {
-    const { source } = sourceForTest();
-    source.arrive([...bytes, ...HEARTBEAT]);
-    assertEquals(source.told, [toAmqplib(bytes), toAmqplib(HEARTBEAT)]);
+    for (const next of [[], [HEARTBEAT]]) {
+      const { source } = sourceForTest();
+      source.arrive([bytes, ...next].flat());
+      assertEquals(source.told, [bytes, ...next].map(toAmqplib));
+    }
   });
 }
 
-Deno.test("FrameReader leaves a header that is too short to amqplib", () => {
-  for (const bytes of [frame(2, 1, Array(13).fill(0)), header(1, 0).with(8, 61)]) {
+Deno.test("FrameReader leaves a header that is too short, or of another class, to amqplib", () => {
+  for (const bytes of [frame(2, 1, header(1, 0).slice(7, 20)), header(1, 0).with(8, 61)]) {
     const { source } = sourceForTest();
     source.arrive([...deliver(1, longlong(1)), ...bytes]);
     assertEquals(source.told, [toAmqplib(bytes)]);
@@ -272,6 +277,7 @@ Deno.test("FrameReader throws where frames are out of order, as no message can b
     "a delivery ": [first, header(1, 1), deliver(1, longlong(2))],
     "a header": [first, header(1, 1), header(1, 1)],
     "more of a body": [first, frame(3, 1, [1])],
+    "more of a body   ": [first, frame(3, 1, [])],
     "more of a body ": [first, header(1, 2), frame(3, 1, [1, 2, 3])],
     "more of a body  ": [first, header(1, 2), frame(3, 1, [1]), frame(3, 1, [2, 3])],
   };
@@ -296,6 +302,12 @@ Deno.test("FrameReader leaves a frame that is too large to amqplib, before all o
   const { source } = sourceForTest();
   source.arrive([...deliver(1, longlong(1)), ...header(1, 5_000), ...frame(3, 1, Array(1_000))]);
   assertThrows(() => source.arrive([3, ...short(1), ...long(1_001)]), Error, "Frame too large");
+});
+
+Deno.test("FrameReader leaves a frame that is too large to amqplib, although all of it has come", () => {
+  const { source } = sourceForTest();
+  const tooLarge = [...deliver(1, longlong(1)), ...header(1, 5_000), ...frame(3, 1, Array(1_001))];
+  assertThrows(() => source.arrive(tooLarge), Error, "Frame too large");
 });
 
 Deno.test("FrameReader takes frames of any size where there is no limit", () => {
