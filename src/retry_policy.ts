@@ -6,15 +6,6 @@ const REMEMBERED = 10_000;
 /** The delay grows no further than this, unless the first is longer already. */
 const MAX_DELAY_MS = 30_000;
 
-/** The id of the message, where it has one and its properties can be decoded. */
-function messageIdOf(delivery: Delivery): string | undefined {
-  try {
-    return delivery.properties.messageId;
-  } catch {
-    return undefined;
-  }
-}
-
 /** How often the broker says that it has delivered the message before; quorum queues count it. */
 export function deliveryCount(delivery: Delivery): number | undefined {
   try {

@@ -36,6 +36,8 @@ class GoodConnection {
 
   sendMethod(): void {}
 
+  accept(): void {}
+
   recvFrame(): unknown {
     const size = 8 + this.rest.readUInt32BE(3);
     const frame = this.rest.subarray(0, size);
@@ -102,6 +104,7 @@ const INTERNALS: Record<string, unknown[]> = {
   "rest": ["", new Uint8Array()],
   "recvFrame": [{}, true],
   "sendMethod": [{}, true],
+  "accept": [{}, true],
   "frameMax": ["131072", null],
   "maxFrameSize": ["131072", null],
   "sentSinceLastCheck": [0, null],

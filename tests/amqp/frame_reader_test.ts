@@ -22,6 +22,8 @@ class Source implements FrameSource {
   /** What happened, in order. */
   readonly told: string[] = [];
   #pieces: Buffer[] = [];
+  /** Another while the connection closes. */
+  accept: unknown = "as usual";
 
   /** As amqplib does. */
   recvFrame(): unknown {
@@ -216,6 +218,13 @@ Deno.test("FrameReader begins with what amqplib has read and not decoded", () =>
 Deno.test("FrameReader leaves everything to amqplib where nobody has attached", () => {
   const source = new Source();
   new FrameReader(source);
+  source.arrive(BYTES);
+  assertEquals(source.told, CONVERSATION.map(({ bytes }) => toAmqplib(bytes)));
+});
+
+Deno.test("FrameReader leaves everything to amqplib while the connection closes", () => {
+  const { source } = sourceForTest();
+  source.accept = "closing";
   source.arrive(BYTES);
   assertEquals(source.told, CONVERSATION.map(({ bytes }) => toAmqplib(bytes)));
 });
