@@ -32,3 +32,10 @@ export function encodeText(text: string): Uint8Array {
   used -= start.length - written;
   return start.subarray(0, written);
 }
+
+/** A body in memory that it shares with nothing, so that the program may transfer it to a worker. */
+export function ownBody(body: Uint8Array): Uint8Array {
+  const { byteLength } = body;
+  // All that are empty may be the same.
+  return byteLength > 0 && byteLength === body.buffer.byteLength ? body : new Uint8Array(body);
+}

@@ -1,4 +1,5 @@
 import type { Delivery, MessageProperties } from "./amqp/driver.ts";
+import { ownBody } from "./body_store.ts";
 import { MessageDecodeError } from "./errors.ts";
 import { deliveryCount } from "./retry_policy.ts";
 
@@ -38,6 +39,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 export class Message {
   #delivery: Delivery;
   #settlement: MessageSettlement;
+  #body: Uint8Array | undefined;
   #ack: (() => boolean) | undefined;
   #reject: (() => boolean) | undefined;
   #rejectRetry: (() => boolean) | undefined;
@@ -53,9 +55,9 @@ export class Message {
     this.#settlement = settlement;
   }
 
-  /** The body. */
+  /** The body. It shares its memory with nothing else. */
   get body(): Uint8Array {
-    return this.#delivery.body;
+    return this.#body ??= ownBody(this.#delivery.body);
   }
 
   /**
@@ -145,7 +147,7 @@ export class Message {
    */
   text(): string {
     try {
-      return decoder.decode(this.body);
+      return decoder.decode(this.#body ?? this.#delivery.body);
     } catch (cause) {
       throw new MessageDecodeError(
         `Cannot read the body of this message as text: it is not UTF-8: use "message.body", or ` +
