@@ -1,5 +1,6 @@
 import type { DriverChannel, DriverConnection, OutgoingMessage } from "./amqp/driver.ts";
 import type { BackoffOptions } from "./backoff.ts";
+import { ownBody } from "./body_store.ts";
 import { ChannelSession, LEAST_CLOSE_MS } from "./channel_session.ts";
 import { ConfirmWindow, type Send } from "./confirm_window.ts";
 import { findCulprits } from "./culprits.ts";
@@ -308,7 +309,7 @@ export class Outbox {
     if (nackCallback !== undefined) {
       this.#host.run("the nackCallback", () => nackCallback(error));
     } else {
-      const failed = { ...target(send), body: send.message.body };
+      const failed = { ...target(send), body: ownBody(send.message.body) };
       this.#host.run("onSendFailure", () => onSendFailure!(error, failed));
     }
   }

@@ -1,3 +1,4 @@
+import { ownBody } from "./body_store.ts";
 import type { Send } from "./confirm_window.ts";
 import type { LapinmqError } from "./errors.ts";
 import {
@@ -26,7 +27,7 @@ export function refused(send: Send, cause: LapinmqError): PublishError {
 /** A send that was given up, as it is handed back to the program. */
 export function toUnsent(send: Send): UnsentMessage {
   const { body, properties, headers } = send.message;
-  return { ...target(send), body, properties, headers: headers ?? {} };
+  return { ...target(send), body: ownBody(body), properties, headers: headers ?? {} };
 }
 
 /** The publisher came to its end first. */

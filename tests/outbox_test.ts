@@ -396,6 +396,23 @@ Deno.test("Outbox.stop while blocked lists what was not sent (failure mode 17)",
   assertInstanceOf(await waiting.outcome, PublisherStoppedError);
 });
 
+Deno.test("Outbox hands failed messages back in memory of their own", async () => {
+  const bodies: Uint8Array[] = [];
+  await using made = outboxForTest({ onSendFailure: (_error, { body }) => void bodies.push(body) });
+  await made.start();
+  const channel = await made.channel();
+  made.send("refused");
+  channel.confirm(1, false, false);
+  made.send("given up");
+  const { unknown } = await made.outbox.stop(0);
+  bodies.push(...unknown.map(({ body }) => body));
+  assertEquals(bodies.map(({ buffer }) => new TextDecoder().decode(buffer as ArrayBuffer)), [
+    "refused",
+    "given up",
+    "given up",
+  ]);
+});
+
 Deno.test("Outbox.stop waits for confirms, then closes its channel", async () => {
   await using made = outboxForTest();
   await made.start();
