@@ -55,8 +55,9 @@ export class ConfirmWindow<S extends Send & Linked<S>> {
 
   /** Whether nobody waits any more for the outcome of any message that is in flight. */
   get isOverdue(): boolean {
-    for (const send of this.#inFlight.values()) if (!send.settled) return false;
-    return true;
+    // What is in flight was sent before all that waits.
+    const oldest = this.#open.first;
+    return oldest === undefined || oldest === this.next();
   }
 
   /** The open sends, in the order of the calls. */

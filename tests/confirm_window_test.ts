@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { ConfirmWindow, type Send } from "../src/confirm_window.ts";
 import type { Linked } from "../src/linked_list.ts";
 
@@ -55,6 +55,30 @@ Deno.test("ConfirmWindow counts what is open, in flight, and its bytes", () => {
   assertEquals([window.size, window.inFlight], [3, 1]);
   assertEquals([window.settle(sends[0]), window.settle(sends[0])], [true, false]);
   assertEquals([window.size, window.bytes, numbers(window.open)], [2, 20, [2, 3]]);
+});
+
+Deno.test("ConfirmWindow.isOverdue tells at once when nobody waits for what is in flight", () => {
+  let looks = 0;
+  const window = new ConfirmWindow<TestSend>();
+  const sends = Array.from({ length: 1_000 }, (_, index) => {
+    let settled = false;
+    return Object.defineProperty(send(index + 1), "settled", {
+      get: () => {
+        looks++;
+        return settled;
+      },
+      set: (value: boolean) => settled = value,
+    });
+  });
+  for (const send of sends) window.add(send);
+  for (let tag = 1; tag < sends.length; tag++) window.written();
+  const overdue = sends.map((send) => {
+    window.settle(send);
+    return window.isOverdue;
+  });
+  // The last one waits to be written.
+  assertEquals([overdue.indexOf(true), overdue.at(-1)], [998, true]);
+  assert(looks < 10 * sends.length, `${looks} looks at ${sends.length} sends`);
 });
 
 Deno.test("ConfirmWindow.next names the oldest until it was written", () => {
