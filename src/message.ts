@@ -17,6 +17,29 @@ export interface MessageSettlement {
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
+/** What is shown of a message where somebody prints it. */
+const SHOWN = [
+  "exchange",
+  "routingKey",
+  "redelivered",
+  "deliveryCount",
+  "properties",
+  "headers",
+  "body",
+] as const;
+
+type Inspect = (value: unknown, options: object) => string;
+
+function shown(message: Message): Record<string, unknown> {
+  return Object.fromEntries(SHOWN.map((name) => {
+    try {
+      return [name, message[name]];
+    } catch (error) {
+      return [name, error]; // It cannot be decoded.
+    }
+  }));
+}
+
 /**
  * A message as a task receives it.
  *
@@ -43,6 +66,15 @@ export class Message {
   #ack: (() => boolean) | undefined;
   #reject: (() => boolean) | undefined;
   #rejectRetry: (() => boolean) | undefined;
+
+  static {
+    // Without it `console.log` would show nothing: all is behind getters.
+    Object.defineProperty(this.prototype, Symbol.for("nodejs.util.inspect.custom"), {
+      value(this: Message, _depth: number, options: object, inspect: Inspect): string {
+        return `Message ${inspect(shown(this), options)}`;
+      },
+    });
+  }
 
   /**
    * Made by a consumer; of use elsewhere only in tests of tasks.

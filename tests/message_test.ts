@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import type { Delivery } from "../src/amqp/driver.ts";
 import { MessageDecodeError } from "../src/errors.ts";
 import { Message } from "../src/message.ts";
@@ -53,4 +53,27 @@ Deno.test("Message.json reads JSON, and says what is wrong with what is none", (
     assertThrows(() => withText(text).json(), MessageDecodeError, "JSON");
   }
   assertThrows(() => withBody(0xFF).json(), MessageDecodeError, "UTF-8");
+});
+
+Deno.test("Message shows what it holds to console.log, as far as it can be decoded", () => {
+  const whole = Deno.inspect(message({
+    body: new TextEncoder().encode("hello"),
+    exchange: "color",
+    routingKey: "black",
+    properties: { messageId: "id-1" },
+    headers: { width: 3 },
+  }));
+  assertMatch(whole, /^Message \{/);
+  for (
+    const part of ["104, 101", `"color"`, `"black"`, `"id-1"`, "width: 3", "redelivered: false"]
+  ) {
+    assert(whole.includes(part), `${whole} lacks ${part}`);
+  }
+  const unreadable = Object.defineProperty(deliveryForTest(), "headers", {
+    get: () => {
+      throw new MessageDecodeError("Cannot read the headers");
+    },
+  });
+  const broken = Deno.inspect(new Message(unreadable, settlement));
+  assert(broken.includes("Cannot read the headers") && broken.includes(`"work"`), broken);
 });
