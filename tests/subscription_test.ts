@@ -9,6 +9,7 @@ import { RetryPolicy } from "../src/retry_policy.ts";
 import { Subscription, type SubscriptionHost, type TemporaryQueue } from "../src/subscription.ts";
 import { caseName, casesToRun, randomOfCase } from "./support/fuzz.ts";
 import { frozen, type Script, ScriptedLink } from "./support/scripted_driver.ts";
+import { nextTurn } from "./support/next_turn.ts";
 
 const never = new AbortController().signal;
 
@@ -213,7 +214,7 @@ Deno.test("Subscription.abandon gives up what is held, not acknowledges it with 
   third.ack();
   second.ack();
   subscription.abandon(new Error("stopped"));
-  await Promise.resolve(); // Acknowledgements go at the end of the turn.
+  await nextTurn();
   assertEquals(made.channel.settled, [[3, "ack"], [2, "ack"]]);
 });
 
@@ -254,12 +255,12 @@ Deno.test("Subscription acknowledges the end of one turn with one frame, and of 
   for (let count = 0; count < 5; count++) made.channel.deliver();
   for (const held of made.delivered.slice(0, 3)) held.ack();
   assertEquals(made.channel.settled, []);
-  await Promise.resolve();
+  await nextTurn();
   assertEquals(made.channel.settled, [[3, "ack", true]]);
   made.delivered[4].ack();
-  await Promise.resolve();
+  await nextTurn();
   made.delivered[3].ack();
-  await Promise.resolve();
+  await nextTurn();
   assertEquals(made.channel.settled, [[3, "ack", true], [5, "ack"], [4, "ack"]]);
 });
 
@@ -285,7 +286,7 @@ Deno.test("Subscription acknowledges nothing where its channel is lost within th
   made.delivered[0].ack();
   channel.lose(new ConnectionError("lost"));
   await made.open();
-  await Promise.resolve();
+  await nextTurn();
   assertEquals([channel.settled, made.channel.settled], [[], []]);
 });
 
@@ -310,9 +311,9 @@ Deno.test("Subscription settles as it was told, whatever the turns and the order
         if (how === "requeue") held.rejectRetry();
         else held[how]();
         told.set(held.delivery.tag, how);
-        if (random.chance(0.1)) await Promise.resolve();
+        if (random.chance(0.1)) await nextTurn();
       }
-      await Promise.resolve();
+      await nextTurn();
       assertEquals(made.closed, [], caseName(index));
       assertEquals(outstanding.open.length, open.size, caseName(index));
     }

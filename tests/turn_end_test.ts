@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { TurnEnd } from "../src/turn_end.ts";
+import { nextTurn } from "./support/next_turn.ts";
 
 /** Counts how often the end came, and says what had been added by then. */
 function turnEndForTest() {
@@ -12,9 +13,6 @@ function turnEndForTest() {
   };
   return { ends, add };
 }
-
-/** Resolves in the next turn. */
-const nextTurn = () => new Promise<void>((resolve) => setTimeout(resolve));
 
 Deno.test("TurnEnd comes once for all that is added in one turn, and not within it", async () => {
   const { ends, add } = turnEndForTest();

@@ -63,6 +63,10 @@ export class FrameWriter {
 
   /** Collects bytes that are there already. */
   write(bytes: Uint8Array): boolean {
+    if (bytes.length > CHUNK_BYTES) {
+      this.writeThrough(bytes);
+      return true;
+    }
     this.reserve(bytes.length);
     this.chunk.set(bytes, this.end);
     this.advance(this.end + bytes.length);

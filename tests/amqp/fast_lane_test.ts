@@ -16,6 +16,7 @@ import { eventually } from "../support/eventually.ts";
 import { RecordingSink } from "../support/recording_sink.ts";
 import { linkOptions } from "../support/scripted_driver.ts";
 import { WireReader } from "../support/wire_reader.ts";
+import { nextTurn } from "../support/next_turn.ts";
 
 /** A connection as amqplib's is, as far as the fast lane looks at it. */
 class GoodConnection {
@@ -145,7 +146,7 @@ Deno.test("FastLane.open takes a channel over: what amqplib writes on it takes i
   connection.channels[1].buffer.end();
   channel.settle(5, "ack", true);
   assertEquals(connection.written, []);
-  await Promise.resolve();
+  await nextTurn();
   assertEquals(connection.written, [`1:${PUBLISH} 1:${QOS} 1:${ACK}`]);
 });
 
@@ -188,7 +189,7 @@ Deno.test("FastChannel throws an IllegalOperationError while its channel or conn
     for (const act of [() => channel.publish(message), () => channel.settle(1, "ack", false)]) {
       assertInstanceOf(assertThrows(act), amqplib.IllegalOperationError);
     }
-    await Promise.resolve();
+    await nextTurn();
     assertEquals([connection.written, connection.sentSinceLastCheck], [[], false]);
   }
 });
@@ -200,7 +201,7 @@ Deno.test("FastLane writes what concerns the connection at once, behind what was
   channel.settle(1, "ack", false);
   connection.channels[0].buffer.write(Uint8Array.from(method(0, "connection.close")));
   assertEquals(connection.written.join(" "), `1:${PUBLISH} 1:${ACK} 0:${CLOSE}`);
-  await Promise.resolve();
+  await nextTurn();
   assertEquals(connection.written.join(" "), `1:${PUBLISH} 1:${ACK} 0:${CLOSE}`);
   // Its buffer is the socket itself, which is not to be ended.
   connection.channels[0].buffer.end();

@@ -188,6 +188,16 @@ Deno.test("Publisher sends header values of every type faithfully (41)", async (
   });
 });
 
+Deno.test("Publisher sends headers of 64 KiB, in one value or in many", async () => {
+  await using connection = connectionForTest();
+  const large = { text: "x".repeat(65_520) };
+  const many = Object.fromEntries(Array.from({ length: 5_100 }, (_, key) => [`k${key + 10}`, "ü"]));
+  for (const headers of [large, many]) {
+    const { properties } = await roundTrip(connection, { body: "", headers });
+    assertEquals(properties.headers, headers);
+  }
+});
+
 Deno.test("Publisher sends what was given, whatever the program changes afterwards", async () => {
   await using made = await topology();
   const queue = await made.queue();
