@@ -10,6 +10,7 @@ import { queueAtBroker } from "../support/queue_at_broker.ts";
 import { type HeldTask, heldTask, type NotingTask, notingTask } from "../support/tasks.ts";
 import { topology } from "../support/topology.ts";
 import { startWiretap } from "../support/wiretap.ts";
+import { restOfTurn } from "../support/next_turn.ts";
 
 /** Counts what is written to sockets to one port, until it is disposed of. */
 function countWrites(port: number) {
@@ -92,7 +93,7 @@ Deno.test("Publisher writes a lone message with one write, in the turn of the se
   using counted = countWrites(wiretap.address.port);
   for (let count = 1; count <= 3; count++) {
     const sent = publisher.sendMessageToQueue({ queueName: queue, body: "x" });
-    await Promise.resolve();
+    await restOfTurn();
     assertEquals(counted.writes.length, count);
     await sent;
   }
@@ -152,9 +153,7 @@ Deno.test("Consumer acknowledges a lone message with one write, in the turn in w
     await eventually("it has arrived", () => received.length === count);
     assertEquals(received[count - 1].ack(), true);
     assertEquals(counted.writes.length, count - 1);
-    // Two steps within this turn: that of the acknowledgements, and that of what is written.
-    await Promise.resolve();
-    await Promise.resolve();
+    await restOfTurn();
     assertEquals(counted.writes.length, count);
     await eventually("the broker has it", () => wiretap.count("basic.ack") === count);
   }

@@ -2,3 +2,8 @@
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));
 }
+
+/** Lets everything of this turn happen, and nothing of the next: no timer fires, no input is read. */
+export async function restOfTurn(): Promise<void> {
+  for (let step = 0; step < 40; step++) await null;
+}
