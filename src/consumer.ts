@@ -337,7 +337,8 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     if (stuck !== undefined) {
       log.error(`${stuck.reason}: queue "${this.queueName}" is not consumed meanwhile`);
       // Where the channel is lost meanwhile, its successor is not set to consume either.
-      this.#session.channel?.cancel().catch(() => {});
+      const subscription = this.#session.channel;
+      subscription?.cancel().catch((error: Error) => subscription.drop(error));
       this.#releaseWaiting();
     } else {
       this.#consume(this.#session.channel);
