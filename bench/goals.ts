@@ -1,7 +1,16 @@
 /** What the benchmark is to show: ratios, as absolute figures say more of the machine. */
 
 import { PEERS } from "./contestant.ts";
-import { byRound, type Figure, figureOf, find, type Result, type Results } from "./results.ts";
+import { short } from "./report/format.ts";
+import {
+  byRound,
+  type Figure,
+  figureOf,
+  find,
+  type Result,
+  type Results,
+  workloadsOf,
+} from "./results.ts";
 import { median } from "./statistics.ts";
 
 /** A goal, what was found, and whether that reaches it. */
@@ -109,34 +118,38 @@ function ratioOf(ours: Result, theirs: Result, figure: Figure) {
 /** How much more of something there may be in the end before it counts as growing. */
 const NOISE = 1.1;
 
-function memoryVerdicts(results: Results): (Verdict | undefined)[] {
-  const [found] = find(results, "memory", "lapinmq")?.rounds ?? [];
-  if (found?.memory === undefined || found.heap === undefined) return [];
-  const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
-  const rss = found.memory.map(({ rssBytes }) => rssBytes);
-  const quarter = Math.ceil(rss.length / 4);
-  const [first, last] = [median(rss.slice(0, quarter)), median(rss.slice(-quarter))];
-  const { warmBytes, endBytes } = found.heap;
-  return [
-    {
-      what: "memory: resident, first and last quarter",
-      goal: "flat",
-      found: `${mib(first)}, ${mib(last)}`,
-      isMet: last <= first * NOISE,
-    },
-    {
-      what: "memory: heap after a collection, warm and at the end",
-      goal: "flat",
-      found: `${mib(warmBytes)}, ${mib(endBytes)}`,
-      isMet: endBytes <= warmBytes * NOISE,
-    },
-    {
-      what: "memory: peak, resident",
+/** One program that publishes and consumes is to stay flat; one that does either, small as well. */
+function memoryVerdicts(results: Results): Verdict[] {
+  return workloadsOf(results).filter(({ kind }) => kind === "memory").flatMap((workload) => {
+    const [found] = find(results, workload.name, "lapinmq")?.rounds ?? [];
+    if (!found?.memory || !found.heap) return [];
+    const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+    const rss = found.memory.map(({ rssBytes }) => rssBytes);
+    const quarter = Math.ceil(rss.length / 4);
+    const [first, last] = [median(rss.slice(0, quarter)), median(rss.slice(-quarter))];
+    const { warmBytes, endBytes } = found.heap;
+    const flat = [
+      {
+        what: `${workload.title}: resident, first and last quarter`,
+        goal: "flat",
+        found: `${mib(first)}, ${mib(last)}`,
+        isMet: last <= first * NOISE,
+      },
+      {
+        what: `${workload.title}: heap after a collection, warm and at the end`,
+        goal: "flat",
+        found: `${mib(warmBytes)}, ${mib(endBytes)}`,
+        isMet: endBytes <= warmBytes * NOISE,
+      },
+    ];
+    if (workload.half === undefined) return flat;
+    return [...flat, {
+      what: `${workload.title}: peak, resident`,
       goal: "< 150 MB",
       found: `${(found.peakBytes / 1e6).toFixed(0)} MB`,
       isMet: found.peakBytes < 150e6,
-    },
-  ];
+    }];
+  });
 }
 
 /** What each of many consumers takes, in KB, without what the connection and the first one take. */
@@ -150,6 +163,16 @@ function heapOfOneMore(results: Results): number | undefined {
   return all && single && (1_000 * all - single) / 999 / 1024;
 }
 
+/** What a message costs with a thousand consumers, and to what it costs with one. */
+function growthOf(results: Results, contestant: string) {
+  const [single, many] = ["scale-1", "scale-1000"].map((workload) =>
+    figureOf(find(results, workload, contestant), "cpuMicros")?.median
+  );
+  if (single === undefined || many === undefined) return undefined;
+  const ratio = many / single;
+  return { many, ratio, text: `${ratio.toFixed(2)} (${short(single)} → ${short(many)} µs)` };
+}
+
 function scaleVerdicts(results: Results): (Verdict | undefined)[] {
   const result = find(results, "scale-1000", "lapinmq");
   const starts =
@@ -160,8 +183,7 @@ function scaleVerdicts(results: Results): (Verdict | undefined)[] {
   const connections = starts.map((start) => start.connections).filter((count) =>
     count !== undefined
   );
-  const many = figureOf(result, "cpuMicros");
-  const single = figureOf(find(results, "scale-1", "lapinmq"), "cpuMicros");
+  const [growth, theirs] = ["lapinmq", "amqplib"].map((name) => growthOf(results, name));
   return [
     connections.length === 0 ? undefined : {
       what: "1000 consumers: connections",
@@ -181,11 +203,17 @@ function scaleVerdicts(results: Results): (Verdict | undefined)[] {
       found: `${heap.toFixed(1)} KB`,
       isMet: heap <= 12,
     },
-    many && single && {
+    growth && {
       what: "1000 consumers: CPU per message, to that of one",
       goal: `≤ ${NOISE}`,
-      found: (many.median / single.median).toFixed(2),
-      isMet: many.median <= single.median * NOISE,
+      found: [growth.text, ...(theirs ? [`amqplib ${theirs.text}`] : [])].join("; "),
+      isMet: growth.ratio <= NOISE,
+    },
+    growth && theirs && {
+      what: "1000 consumers: CPU per message, to amqplib",
+      goal: "≤ 1",
+      found: (growth.many / theirs.many).toFixed(2),
+      isMet: growth.many <= theirs.many,
     },
   ];
 }

@@ -35,17 +35,18 @@ export async function measure(
   amount: Amount,
 ): Promise<Measurement> {
   const { queues, url } = setting;
-  const { kind, queueType, bodyBytes } = workload;
+  const { kind, half, queueType, bodyBytes } = workload;
   const queue = `lapinmq.bench.${workload.name}`;
   const to = `${queue}.to`;
   const all = amount.warmUp + amount.messages;
-  const isFilled = kind === "consume" || kind === "pipeline";
+  const isFilled = kind === "consume" || kind === "pipeline" || half === "consume";
+  const isLeft = kind === "publish" || half === "publish";
   await queues.declare(queue, queueType);
   if (kind === "pipeline") await queues.declare(to, queueType);
   try {
     if (isFilled) await queues.fill(queue, all, bodyBytes);
     const found = await run(setting, { ...amount, workload, contestant, url, queue, to });
-    await queues.holds(queue, kind === "publish" ? all : 0);
+    await queues.holds(queue, isLeft ? all : 0);
     if (kind === "pipeline") await queues.holds(to, all);
     return found;
   } finally {

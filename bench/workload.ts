@@ -27,6 +27,8 @@ export interface Workload {
   readonly window: number;
   readonly prefetch: number;
   readonly consumers: number;
+  /** What a program does alone where another of its kind publishes and consumes at once. */
+  readonly half?: "publish" | "consume";
   /** Messages per second, where that is given. */
   readonly rate?: number;
   readonly full: Amount;
@@ -56,7 +58,7 @@ export interface Measurement {
   readonly peakBytes: number;
   /** From the call that sends to the call that receives. */
   readonly latencyMs?: { readonly p50: number; readonly p99: number; readonly max: number };
-  /** Resident memory by the number of messages that were published and consumed so far. */
+  /** Resident memory by the number of messages that were dealt with so far. */
   readonly memory?: readonly { readonly messages: number; readonly rssBytes: number }[];
   /** The heap in use after a garbage collection: when it was warm, and at the end. */
   readonly heap?: { readonly warmBytes: number; readonly endBytes: number };

@@ -19,6 +19,15 @@ function amount(messages: number, warmUp: number): Amount {
 /** The consumers of one program, to whose number the cost of a message must not grow. */
 const CROWDS = [1, 10, 100, 1_000];
 
+/** A million messages, with a look at the memory now and then. */
+const MILLION = {
+  ...USUAL,
+  kind: "memory",
+  full: amount(1_000_000, 50_000),
+  contestants: ["lapinmq", "amqplib"],
+  maxRounds: 1,
+} as const;
+
 const LARGE = { bodyBytes: 100 * KIB, window: 100, prefetch: 50 };
 const HUGE = { bodyBytes: 4 * MIB, window: 4, prefetch: 4 };
 
@@ -159,13 +168,21 @@ export const WORKLOADS: readonly Workload[] = [
     quick: amount(1_000, 500),
   },
   {
-    ...USUAL,
+    ...MILLION,
+    name: "memory-publish",
+    title: "memory, publish, 100 B",
+    half: "publish",
+  },
+  {
+    ...MILLION,
+    name: "memory-consume",
+    title: "memory, consume, 100 B",
+    half: "consume",
+  },
+  {
+    ...MILLION,
     name: "memory",
     title: "memory, publish and consume at once, 100 B",
-    kind: "memory",
-    full: amount(1_000_000, 50_000),
-    contestants: ["lapinmq", "amqplib"],
-    maxRounds: 1,
   },
   ...CROWDS.map((consumers): Workload => ({
     ...USUAL,

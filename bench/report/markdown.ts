@@ -91,10 +91,11 @@ function mib(bytes: number): string {
 }
 
 function memoryTable(results: Results): string[] {
-  const rows = measurements(results, "memory").map(({ contestant, rounds: [found] }) => {
+  const rows = measurements(results, "memory").map(({ workload, contestant, rounds: [found] }) => {
     const rss = found.memory ?? [];
     const at = (part: number) => mib(rss[Math.ceil(rss.length * part) - 1].rssBytes);
     return [
+      workload.title,
       contestant,
       short(found.messages),
       ...[0.25, 0.5, 0.75, 1].map(at),
@@ -106,6 +107,7 @@ function memoryTable(results: Results): string[] {
   if (rows.length === 0) return [];
   const head = [
     "",
+    "client",
     "messages",
     "after 25 %",
     "50 %",
@@ -115,7 +117,7 @@ function memoryTable(results: Results): string[] {
     "heap, warm",
     "heap, end",
   ];
-  return ["### Memory while publishing and consuming at once, MiB", markdownTable(head, rows)];
+  return ["### Memory over many messages, MiB", markdownTable(head, rows)];
 }
 
 function scaleTable(results: Results): string[] {

@@ -46,13 +46,30 @@ Deno.test("verdicts judges memory by what is resident and by the heap", () => {
   const rss = (mib: number) => ({ messages: 0, rssBytes: mib * 2 ** 20 });
   const memory = [rss(80), rss(90), rss(90), rss(120)];
   const heap = { warmBytes: 10 * 2 ** 20, endBytes: 10.5 * 2 ** 20 };
+  const rounds = [{ ...measured(1, 1), peakBytes: 160e6, memory, heap }];
   const found = verdicts(runOf(
-    resultOf("memory", "lapinmq", [{ ...measured(1, 1), peakBytes: 140e6, memory, heap }]),
+    resultOf("memory-publish", "lapinmq", rounds),
+    resultOf("memory-publish", "amqplib", rounds),
+    resultOf("memory", "lapinmq", rounds),
   ));
-  assertEquals(found.map(({ found, isMet }) => [found, isMet]), [
-    ["80.0 MiB, 120.0 MiB", false],
-    ["10.0 MiB, 10.5 MiB", true],
-    ["140 MB", true],
+  assertEquals(found.map(({ what, found, isMet }) => [what, found, isMet]), [
+    ["memory, publish, 100 B: resident, first and last quarter", "80.0 MiB, 120.0 MiB", false],
+    [
+      "memory, publish, 100 B: heap after a collection, warm and at the end",
+      "10.0 MiB, 10.5 MiB",
+      true,
+    ],
+    ["memory, publish, 100 B: peak, resident", "160 MB", false],
+    [
+      "memory, publish and consume at once, 100 B: resident, first and last quarter",
+      "80.0 MiB, 120.0 MiB",
+      false,
+    ],
+    [
+      "memory, publish and consume at once, 100 B: heap after a collection, warm and at the end",
+      "10.0 MiB, 10.5 MiB",
+      true,
+    ],
   ]);
 });
 
@@ -69,6 +86,21 @@ Deno.test("verdicts judges the heap of a consumer without that of the connection
     ["1", true],
     ["0.50 s", true],
     ["8.0 KB", true],
-    ["1.00", true],
+    ["1.00 (1.00 → 1.00 µs)", true],
+  ]);
+});
+
+Deno.test("verdicts shows how the cost of a message grows with the consumers, beside amqplib's", () => {
+  const start = { ms: 500, heapBytesPerConsumer: 1, connections: 1 };
+  const costs = (micros: number) => [{ ...measured(1, micros), start }];
+  const found = verdicts(runOf(
+    resultOf("scale-1", "lapinmq", costs(8)),
+    resultOf("scale-1", "amqplib", costs(12)),
+    resultOf("scale-1000", "lapinmq", costs(12)),
+    resultOf("scale-1000", "amqplib", costs(15)),
+  ));
+  assertEquals(found.slice(-2).map(({ found, isMet }) => [found, isMet]), [
+    ["1.50 (8.00 → 12.0 µs); amqplib 1.25 (12.0 → 15.0 µs)", false],
+    ["0.80", true],
   ]);
 });

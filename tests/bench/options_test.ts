@@ -29,6 +29,8 @@ Deno.test("chooseWorkloads takes names, or what they begin with", () => {
   const names = (only: string[]) => chooseWorkloads(only, true).map(({ name }) => name);
   assertEquals(names(["publish"]), ["publish"]);
   assertEquals(names(["scale"]), ["scale-1", "scale-10", "scale-100", "scale-1000"]);
+  assertEquals(names(["memory"]), ["memory"]);
+  assertEquals(names(["memory-"]), ["memory-publish", "memory-consume"]);
   assertThrows(() => names(["produce"]), Error, "--only=produce");
   assertEquals(chooseWorkloads([], false), [...WORKLOADS]);
 });

@@ -45,6 +45,24 @@ Deno.test("markdownReport has a table for each figure", () => {
   assertEquals(text.includes("### Latency"), false);
 });
 
+Deno.test("markdownReport shows the memory over the messages, program by program", () => {
+  const memory = Array.from({ length: 20 }, (_, index) => (
+    { messages: index, rssBytes: (index + 1) * 2 ** 20 }
+  ));
+  const heap = { warmBytes: 2 ** 20, endBytes: 2 ** 21 };
+  const rounds = [{ ...measured(1, 1), memory, heap }];
+  const text = markdownReport(runOf(
+    resultOf("memory-consume", "amqplib", rounds),
+    resultOf("memory", "lapinmq", rounds),
+  ));
+  const figures = "| 1000 | 5.0 | 10.0 | 15.0 | 20.0 | 100.0 | 1.0 | 2.0 |";
+  assertStringIncludes(
+    text,
+    `\n| memory, consume, 100 B | amqplib ${figures}\n` +
+      `| memory, publish and consume at once, 100 B | lapinmq ${figures}`,
+  );
+});
+
 Deno.test("withFigures replaces what is between its two comments, again and again", () => {
   const begin = "<!-- figures: written by deno task bench --docs -->";
   const end = "<!-- end of the figures -->";

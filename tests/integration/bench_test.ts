@@ -1,6 +1,6 @@
 /** Every contestant of the benchmark does its work: a handful of messages, all accounted for. */
 
-import { assert, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { CONTESTANTS } from "../../bench/contestant.ts";
 import { measure } from "../../bench/measure.ts";
 import { Queues } from "../../bench/queues.ts";
@@ -38,6 +38,21 @@ Deno.test("the benchmark accounts for bodies of several frames, and for many con
   const { start } = await measure(setting, many, "lapinmq", AMOUNT);
   assert(start!.heapBytesPerConsumer > 0);
   assert(start!.connections === undefined || start!.connections === 1);
+});
+
+Deno.test("the benchmark looks at the memory while it publishes, consumes, or does both", async () => {
+  await using queues = await Queues.open(broker.url);
+  await Promise.all(
+    chooseWorkloads(["memory-", "memory"], true).flatMap((workload) =>
+      workload.contestants!.map(async (contestant) => {
+        const own = { ...workload, name: `${workload.name}.${contestant}` };
+        const found = await measure(settingWith(queues), own, contestant, AMOUNT);
+        assertEquals(found.memory!.at(-1)!.messages, 30);
+        assert(found.memory!.every(({ rssBytes }) => rssBytes > 0));
+        assert(found.heap!.warmBytes > 0 && found.heap!.endBytes > 0);
+      })
+    ),
+  );
 });
 
 Deno.test("the benchmark does not let a message be lost", async () => {
