@@ -2,6 +2,7 @@ import { measure, type Setting } from "./measure.ts";
 import type { Result } from "./results.ts";
 import { shuffled } from "./statistics.ts";
 import type { Amount, Workload } from "./workload.ts";
+import { takesPart } from "./workloads.ts";
 
 /** What to measure, and how often. */
 export interface Plan {
@@ -18,9 +19,7 @@ export interface Plan {
 export async function play(setting: Setting, plan: Plan): Promise<Result[]> {
   const results: Result[] = [];
   for (const { workload, amount } of plan.workloads) {
-    const chosen = plan.contestants.filter((name) =>
-      workload.contestants === undefined || workload.contestants.includes(name)
-    );
+    const chosen = plan.contestants.filter((name) => takesPart(workload, name));
     const all = chosen.map((contestant): Result => (
       { workload, contestant, rounds: [], failures: [] }
     ));

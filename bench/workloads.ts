@@ -1,3 +1,4 @@
+import { BASELINE } from "./contestant.ts";
 import type { Amount, Workload } from "./workload.ts";
 
 const KIB = 1024;
@@ -213,6 +214,11 @@ export function chooseWorkloads(names: readonly string[], isQuick: boolean): Wor
     const known = WORKLOADS.map((workload) => workload.name).join(", ");
     throw new Error(`Cannot take --only=${name}: there is ${known}`);
   });
+}
+
+/** Whether a contestant takes part; another build of lapinmq does where lapinmq does. */
+export function takesPart({ contestants }: Workload, name: string): boolean {
+  return contestants === undefined || contestants.includes(name === BASELINE ? "lapinmq" : name);
 }
 
 /** How many messages; a workload that quick runs leave out gets a tenth of a full run. */

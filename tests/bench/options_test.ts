@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { BASELINE, CONTESTANTS } from "../../bench/contestant.ts";
 import { readBenchOptions } from "../../bench/options.ts";
-import { amountOf, chooseWorkloads, WORKLOADS } from "../../bench/workloads.ts";
+import { amountOf, chooseWorkloads, takesPart, WORKLOADS } from "../../bench/workloads.ts";
 
 Deno.test("readBenchOptions has five rounds of everybody, and one in a quick run", () => {
   const options = readBenchOptions([], "out");
@@ -33,6 +33,13 @@ Deno.test("chooseWorkloads takes names, or what they begin with", () => {
   assertEquals(names(["memory-"]), ["memory-publish", "memory-consume"]);
   assertThrows(() => names(["produce"]), Error, "--only=produce");
   assertEquals(chooseWorkloads([], false), [...WORKLOADS]);
+});
+
+Deno.test("another build takes part wherever lapinmq does", () => {
+  const [memory, publish] = chooseWorkloads(["memory", "publish"], true);
+  const names = ["lapinmq", "amqplib", "limit", BASELINE];
+  assertEquals(names.map((name) => takesPart(memory, name)), [true, true, false, true]);
+  assertEquals(names.map((name) => takesPart(publish, name)), [true, true, true, true]);
 });
 
 Deno.test("a quick run has fewer messages of every workload", () => {
