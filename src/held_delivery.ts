@@ -1,9 +1,10 @@
 import type { Delivery, Settlement } from "./amqp/driver.ts";
+import type { Linked } from "./linked_list.ts";
 import { Message, type MessageSettlement } from "./message.ts";
 
 /** What a held delivery needs of the subscription it came through. */
 export interface DeliveryOwner {
-  /** Writes a settlement; `false` where the channel takes none any more. */
+  /** Writes a settlement, once for each; `false` where the channel takes none any more. */
   settle(held: HeldDelivery, how: Settlement): boolean;
   /** How long the message waits before it is requeued, in milliseconds. */
   retryDelay(delivery: Delivery): number;
@@ -19,7 +20,10 @@ type HeldState =
  * One delivery, from its arrival until it is settled or its channel is lost. It belongs to the
  * subscription that received it, and can settle nothing anywhere else.
  */
-export class HeldDelivery implements MessageSettlement {
+export class HeldDelivery implements MessageSettlement, Linked<HeldDelivery> {
+  /** Its neighbours in the list of what the subscription holds. */
+  previous: HeldDelivery | undefined = undefined;
+  next: HeldDelivery | undefined = undefined;
   readonly delivery: Delivery;
   readonly message: Message;
   #owner: DeliveryOwner;

@@ -10,6 +10,7 @@ import type { SessionChannel } from "./channel_session.ts";
 import type { ResolvedConsumerOptions } from "./consumer_options.ts";
 import { ChannelError } from "./errors.ts";
 import { type DeliveryOwner, HeldDelivery } from "./held_delivery.ts";
+import { LinkedList } from "./linked_list.ts";
 import type { RetryPolicy } from "./retry_policy.ts";
 import { TurnEnd } from "./turn_end.ts";
 
@@ -38,7 +39,7 @@ export interface SubscriptionHost {
  */
 export class Subscription implements DeliveryOwner, SessionChannel {
   #host: SubscriptionHost;
-  #held = new Set<HeldDelivery>();
+  #held = new LinkedList<HeldDelivery>();
   #channel: DriverChannel | undefined;
   #consumerTag: string | undefined;
   #closed: (cause: Error) => void;
@@ -135,15 +136,16 @@ export class Subscription implements DeliveryOwner, SessionChannel {
 
   /** Gives up what is held: it can be settled no more, and the broker will deliver it again. */
   abandon(cause: Error): void {
-    // Afterwards nobody could tell what is given up from what is done.
+    // A copy, as what is told of it may settle others.
+    for (const held of [...this.#held]) held.lose(cause);
+    // Before what is given up is forgotten: an acknowledgement of all up to it would take it along.
     this.#flushAcks();
-    for (const held of this.#held) held.lose(cause);
-    this.#held.clear();
+    this.#held = new LinkedList();
     this.#noteIfEmpty();
   }
 
   settle(held: HeldDelivery, how: Settlement): boolean {
-    if (!this.#held.delete(held)) return false;
+    this.#held.delete(held);
     if (how === "ack" || how === "reject") this.#host.retries.forget(held.delivery);
     if (how !== "release") this.#settled++;
     try {
@@ -169,7 +171,7 @@ export class Subscription implements DeliveryOwner, SessionChannel {
     const tags = this.#acks;
     if (tags.length === 0) return;
     this.#acks = [];
-    const [lowest] = this.#held;
+    const lowest = this.#held.first;
     try {
       for (const { tag, multiple } of ackFrames(tags, lowest?.delivery.tag ?? Infinity)) {
         this.#channel?.settle(tag, "ack", multiple);

@@ -218,6 +218,26 @@ Deno.test("Subscription.abandon gives up what is held, not acknowledges it with 
   assertEquals(made.channel.settled, [[3, "ack"], [2, "ack"]]);
 });
 
+Deno.test("Subscription.abandon leaves alone what it gives up, whatever is acknowledged behind it", async () => {
+  await using made = await subscriptionForTest();
+  const subscription = await made.open();
+  for (let count = 0; count < 5; count++) made.channel.deliver();
+  const [slow, ...others] = made.delivered;
+  others[0].message.ack();
+  others[1].message.ack();
+  // One that settles a batch when it hears that the time is over.
+  slow.message.signal.addEventListener("abort", () => {
+    for (const { message } of others) message.ack();
+  });
+  subscription.abandon(new Error("stopped"));
+  await subscription.close();
+  assertEquals(
+    made.channel.settled.map(([tag]) => tag).toSorted(),
+    [2, 3, 4, 5],
+  );
+  assertEquals(made.channel.outstanding.open, [1]);
+});
+
 Deno.test("Subscription.close closes its channel although its queue cannot be deleted", async () => {
   await using made = await subscriptionForTest({ queueName: "" }, {
     call: (_channel, what) => {
