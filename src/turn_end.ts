@@ -1,5 +1,8 @@
-/** So many microtasks in a row in which nothing was added are the end of a turn. */
-const QUIET = 8;
+/**
+ * So many microtasks in a row in which nothing was added are the end of a turn: more than lie between
+ * the ends of two tasks that follow each other, and all of them cost less than one write does.
+ */
+const QUIET = 32;
 
 /**
  * Does something once at the end of a turn: when the program has nothing more to do for now. A turn

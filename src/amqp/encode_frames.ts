@@ -56,7 +56,9 @@ export function encodePublish(
     );
   }
   writer.advance(at);
-  encodeBody(writer, channel, body, frameMax - FRAME_OVERHEAD);
+  const write = () => encodeBody(writer, channel, body, frameMax - FRAME_OVERHEAD);
+  if (body.length > LARGE_BYTES) writer.inOnePiece(write);
+  else write();
 }
 
 function encodeBody(writer: FrameWriter, channel: number, body: Uint8Array, partMax: number): void {

@@ -11,6 +11,9 @@ export interface ByteSink {
   /** @param done Called when it needs the bytes no more, with an error where they were not written. */
   write(bytes: Uint8Array, done?: (error?: Error | null) => void): unknown;
   readonly writable?: boolean;
+  /** Keeps back what is written from here on, until it is to go out in one piece. */
+  cork?(): void;
+  uncork?(): void;
 }
 
 const CHUNK_BYTES = 64 * 1024;
@@ -71,6 +74,17 @@ export class FrameWriter {
     this.chunk.set(bytes, this.end);
     this.advance(this.end + bytes.length);
     return true;
+  }
+
+  /** What is written meanwhile goes to the system in one piece. */
+  inOnePiece(write: () => void): void {
+    this.#sink.cork?.();
+    try {
+      write();
+      this.flush();
+    } finally {
+      this.#sink.uncork?.();
+    }
   }
 
   /** Puts large bytes, which must not change any more, behind what was collected, without a copy. */

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { FrameWriter } from "../../src/amqp/frame_writer.ts";
 import { caseName, casesToRun, randomOfCase } from "../support/fuzz.ts";
 import { RecordingSink } from "../support/recording_sink.ts";
@@ -78,6 +78,28 @@ Deno.test("FrameWriter fills a chunk to the last byte before it takes another", 
   assertEquals(sink.writes.map(({ length }) => length), [CHUNK_BYTES]);
   await nextTurn();
   assertEquals(sink.writes.map(({ length }) => length), [CHUNK_BYTES, 1]);
+});
+
+Deno.test("FrameWriter.inOnePiece corks the socket for all that is written, also where that fails", () => {
+  const told: string[] = [];
+  const writer = new FrameWriter({
+    write: ({ length }) => told.push(`${length} bytes`),
+    cork: () => told.push("cork"),
+    uncork: () => told.push("uncork"),
+  });
+  put(writer, filled(5, 0));
+  writer.inOnePiece(() => {
+    put(writer, filled(7, 1));
+    writer.writeThrough(filled(100, 2));
+    put(writer, filled(1, 3));
+  });
+  assertEquals(told, ["cork", "12 bytes", "100 bytes", "1 bytes", "uncork"]);
+  assertThrows(() =>
+    writer.inOnePiece(() => {
+      throw new Error("no");
+    })
+  );
+  assertEquals(told.slice(5), ["cork", "uncork"]);
 });
 
 Deno.test("FrameWriter.reserve alone writes nothing new, and loses nothing", async () => {

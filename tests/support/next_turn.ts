@@ -5,5 +5,5 @@ export function nextTurn(): Promise<void> {
 
 /** Lets everything of this turn happen, and nothing of the next: no timer fires, no input is read. */
 export async function restOfTurn(): Promise<void> {
-  for (let step = 0; step < 40; step++) await null;
+  for (let step = 0; step < 200; step++) await null;
 }
