@@ -48,6 +48,9 @@ function shown(message: Message): Record<string, unknown> {
  * the channel was lost, sends nothing and returns `false`. `true` means that it was handed to the
  * channel, not that the broker has received it.
  *
+ * What it holds is read when it is asked for: a copy by `{ ...message }` or `structuredClone` would
+ * be empty, so copy the fields that you need.
+ *
  * @example Read the body
  * ```ts no-assert
  * import { type Message, MessageStatus } from "@lapinmq/lapinmq";
