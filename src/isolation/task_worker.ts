@@ -1,0 +1,26 @@
+import type { WireMessage, WireOutcome } from "./wire.ts";
+
+/**
+ * One thread or process that runs the task of a module, on one message at a time. It begins to load
+ * the module when it is made.
+ */
+export interface TaskWorker {
+  /** Resolves when the module is loaded and has a task; rejects with what was wrong. */
+  readonly ready: Promise<void>;
+  /** Resolves when it has ended, by itself or as it was told to, with why. Never rejects. */
+  readonly ended: Promise<Error>;
+  /**
+   * Works on one message; only after `ready`, and only when the one before is done.
+   *
+   * @returns What becomes of the message. Rejects with why it ended, where it ends before that.
+   */
+  run(message: WireMessage): Promise<WireOutcome>;
+  /** Aborts the signal of the message that is worked on, if there is one. */
+  abort(reason: Error): void;
+  /**
+   * Ends it, whatever it is doing.
+   *
+   * @returns Whether it is known to be gone: a thread in a busy loop is not, and `ended` tells when.
+   */
+  end(): Promise<boolean>;
+}

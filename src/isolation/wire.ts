@@ -1,0 +1,150 @@
+/**
+ * What crosses between the program and a thread or process that runs tasks: plain data, which both
+ * structured cloning and serialisation keep.
+ */
+
+import type { Delivery, MessageProperties } from "../amqp/driver.ts";
+import { MessageDecodeError } from "../errors.ts";
+import type { Outcome } from "../message_status.ts";
+
+/** An error without its class. */
+export interface PlainError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack?: string;
+  readonly cause?: PlainError;
+}
+
+/** What can be read of a message, or why it cannot be decoded. */
+export type Readable<T> =
+  | { readonly kind: "value"; readonly value: T }
+  | { readonly kind: "unreadable"; readonly error: PlainError };
+
+/** A message on its way to a task. */
+export interface WireMessage {
+  /** It may share its memory with others. */
+  readonly body: Uint8Array;
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly redelivered: boolean;
+  readonly properties: Readable<MessageProperties>;
+  readonly headers: Readable<Readonly<Record<string, unknown>>>;
+}
+
+/** What becomes of a message, and why where its task failed without saying so itself. */
+export interface WireOutcome {
+  readonly kind: "ack" | "retry" | "reject";
+  readonly failure?: PlainError;
+}
+
+/** What a thread or process is told. */
+export type ToTask =
+  /** Comes first, and once. */
+  | { readonly kind: "load"; readonly href: string }
+  | { readonly kind: "run"; readonly message: WireMessage }
+  /** Heeded while a message is worked on. */
+  | { readonly kind: "abort"; readonly reason: PlainError };
+
+/** What a thread or process tells. */
+export type FromTask =
+  /** The module is loaded and has a task. */
+  | { readonly kind: "ready" }
+  /** The module cannot be used. */
+  | { readonly kind: "unusable"; readonly error: PlainError }
+  | { readonly kind: "done"; readonly outcome: WireOutcome }
+  /** It is about to end by itself, and why. */
+  | { readonly kind: "ending"; readonly error: PlainError };
+
+/** How many causes of an error cross with it. */
+const MOST_CAUSES = 8;
+
+/** An error, or whatever else was thrown, as plain data. */
+export function plainError(thrown: unknown, causes = MOST_CAUSES): PlainError {
+  if (!(thrown instanceof Error)) return { name: "Error", message: String(thrown) };
+  const { name, message, stack, cause } = thrown;
+  return {
+    name,
+    message,
+    ...(stack === undefined ? {} : { stack }),
+    ...(cause === undefined || causes === 0 ? {} : { cause: plainError(cause, causes - 1) }),
+  };
+}
+
+/** The error again: of the classes that somebody may ask for, else an `Error` with its name. */
+export function errorOf({ name, message, stack, cause }: PlainError): Error {
+  const error = errorNamed(name, message);
+  const hidden = { configurable: true, enumerable: false, writable: true };
+  if (error.name !== name) Object.defineProperty(error, "name", { ...hidden, value: name });
+  if (stack !== undefined) Object.defineProperty(error, "stack", { ...hidden, value: stack });
+  if (cause !== undefined) {
+    Object.defineProperty(error, "cause", { ...hidden, value: errorOf(cause) });
+  }
+  return error;
+}
+
+function errorNamed(name: string, message: string): Error {
+  switch (name) {
+    case "MessageDecodeError":
+      return new MessageDecodeError(message);
+    case "TimeoutError":
+    case "AbortError":
+      return new DOMException(message, name);
+    case "TypeError":
+      return new TypeError(message);
+  }
+  return new Error(message);
+}
+
+function readable<T>(read: () => T): Readable<T> {
+  try {
+    return { kind: "value", value: read() };
+  } catch (error) {
+    return { kind: "unreadable", error: plainError(error) };
+  }
+}
+
+function valueOf<T>(crossed: Readable<T>): T {
+  if (crossed.kind === "unreadable") throw errorOf(crossed.error);
+  return crossed.value;
+}
+
+/** A delivery on its way to a task. */
+export function toWire(delivery: Delivery): WireMessage {
+  return {
+    body: delivery.body,
+    exchange: delivery.exchange,
+    routingKey: delivery.routingKey,
+    redelivered: delivery.redelivered,
+    properties: readable(() => delivery.properties),
+    headers: readable(() => delivery.headers),
+  };
+}
+
+/** The delivery again, on the other side. */
+export function fromWire(message: WireMessage): Delivery {
+  return {
+    tag: 0, // It is settled on this side of the wire only.
+    body: message.body,
+    exchange: message.exchange,
+    routingKey: message.routingKey,
+    redelivered: message.redelivered,
+    get properties() {
+      return valueOf(message.properties);
+    },
+    get headers() {
+      return valueOf(message.headers);
+    },
+  };
+}
+
+/** What becomes of a message, on its way back. A callback cannot cross: see `serve_task.ts`. */
+export function outcomeToWire(outcome: Exclude<Outcome, { kind: "callback" }>): WireOutcome {
+  if (outcome.kind === "ack" || outcome.failure === undefined) return { kind: outcome.kind };
+  return { kind: outcome.kind, failure: plainError(outcome.failure) };
+}
+
+/** The outcome again. */
+export function outcomeFromWire({ kind, failure }: WireOutcome): Outcome {
+  if (kind === "ack" || failure === undefined) return { kind };
+  return { kind, failure: errorOf(failure) };
+}
