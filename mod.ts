@@ -35,6 +35,7 @@ export { Message } from "./src/message.ts";
 export { MessageStatus } from "./src/message_status.ts";
 export { Publisher } from "./src/publisher.ts";
 export { run } from "./src/run.ts";
+export { defineTask } from "./src/task.ts";
 export { waitForShutdown, waitForSigterm } from "./src/shutdown.ts";
 
 export {
@@ -63,12 +64,13 @@ export type { ConnectionCloseOptions, ConnectionEventMap } from "./src/connectio
 export type { ConnectionOptions, ReconnectOptions } from "./src/connection_options.ts";
 export type { Credentials, CredentialsProvider } from "./src/credentials.ts";
 export type { ConsumerEventMap } from "./src/consumer.ts";
-export type { ConsumerOptions, TaskFunction } from "./src/consumer_options.ts";
+export type { BaseConsumerOptions, ConsumerOptions, TaskFunction } from "./src/consumer_options.ts";
 export type { ConsumerStopOptions, ConsumerStopResult } from "./src/consumer_results.ts";
 export type { ChannelErrorOptions, LapinmqErrorOptions } from "./src/errors.ts";
 export type { ErrorDetail, TypedEventTarget, TypedListener } from "./src/events.ts";
 export type { Health } from "./src/health.ts";
 export type { ConnectionRole } from "./src/link.ts";
+export type { TaskInProgram, TaskInThread, TaskPlace } from "./src/isolation/task_options.ts";
 export type { Logger } from "./src/log.ts";
 export type { MessageSettlement } from "./src/message.ts";
 export type { PublishTarget } from "./src/publish_errors.ts";
@@ -89,4 +91,5 @@ export type {
   SendToQueueOptions,
 } from "./src/send_options.ts";
 export type { WaitForShutdownOptions } from "./src/shutdown.ts";
+export type { Task, TaskMessage, TaskStatus } from "./src/task.ts";
 export type { TlsOptions } from "./src/tls_options.ts";

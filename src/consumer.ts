@@ -11,11 +11,13 @@ import { type ErrorDetail, TypedEventTarget } from "./events.ts";
 import { type Health, sessionHealth } from "./health.ts";
 import type { HeldDelivery } from "./held_delivery.ts";
 import type { Message } from "./message.ts";
+import { IsolatedRunner } from "./isolation/isolated_runner.ts";
+import { ThreadWorker } from "./isolation/thread_worker.ts";
 import { Subscription, type SubscriptionHost, type TemporaryQueue } from "./subscription.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { lossMessage } from "./loss_message.ts";
 import { RetryPolicy } from "./retry_policy.ts";
-import { TaskRunner } from "./task_runner.ts";
+import { type Runner, TaskRunner } from "./task_runner.ts";
 import { useConnection } from "./use_connection.ts";
 import { knownOptions, milliseconds } from "./validate.ts";
 import { WorkerPool } from "./worker_pool.ts";
@@ -90,7 +92,9 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   #host: SubscriptionHost;
   #session: ChannelSession<Subscription>;
   #advice: ConsumerAdvice;
-  #runner: TaskRunner;
+  #runner: Runner;
+  /** The same, where the tasks run in threads or processes. */
+  #isolated: IsolatedRunner | undefined;
   #pool: WorkerPool<HeldDelivery>;
   #lifecycle = new Lifecycle<ConsumerStopResult>();
   /** The newest subscription, although it may be lost by now. */
@@ -115,16 +119,28 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     super(core.options.log);
     this.#connection = connection;
     this.#advice = new ConsumerAdvice(resolved, core.options.log);
-    this.#runner = new TaskRunner(resolved, {
+    const observer = {
       stuckOrNot: () => this.#pauseOrResume(),
-      failed: (message, error, outcome) =>
+      failed: (message: Message, error: Error, outcome: "retry" | "reject") =>
         this.emitProblem(
           "taskfailed",
           { message, error, outcome },
           `a task failed; its message will be ${outcome === "retry" ? "retried" : "rejected"}`,
           error,
         ),
-    });
+      replaced: (why: Error) =>
+        core.options.log.warn(
+          `a thread or process of the tasks of queue "${this.queueName}" has to be replaced`,
+          why,
+        ),
+    };
+    const { task } = resolved;
+    if (task.kind === "function") {
+      this.#runner = new TaskRunner(task.taskFunction, resolved, observer);
+    } else {
+      const hire = () => new ThreadWorker(task.href);
+      this.#runner = this.#isolated = new IsolatedRunner(resolved, hire, observer);
+    }
     this.#pool = new WorkerPool(resolved.workers, (held) => this.#work(held));
     const draining = () => this.#lifecycle.state.kind === "stopping";
     const taking = () => !draining() && !this.#runner.stuck;
@@ -168,10 +184,12 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
 
   /**
    * Connects, binds the queue where that was asked for, and asks the broker for messages. Resolves
-   * when the broker has registered the consumer. What may pass by itself, such as a broker that is
+   * when the broker has registered the consumer; a `taskModule` is loaded before that. What may pass by itself, such as a broker that is
    * still booting, is tried again until the connection's `startTimeoutMs` is over. Does nothing where
    * it is started already.
    *
+   * @throws {ConfigurationError} If the threads or processes of a `taskModule` cannot be started, or
+   * cannot load it; `cause` is what it threw.
    * @throws {AuthenticationError} If the broker refuses the user, password or virtual host.
    * @throws {ConnectionError} If the broker cannot be reached.
    * @throws {QueueNotFoundError} If the queue does not exist.
@@ -182,14 +200,18 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     const core = coreOf(this.#connection);
     await this.#lifecycle.start(async () => {
       core.addUser(this.#user);
-      this.#unwatch = core.loop.observe((blockedMs) => this.#loopBlocked(blockedMs));
       try {
+        await this.#isolated?.start(core.options.startTimeoutMs);
+        if (this.#isolated === undefined) {
+          this.#unwatch = core.loop.observe((blockedMs) => this.#loopBlocked(blockedMs));
+        }
         await this.#session.start(
           core.options.startTimeoutMs,
           `consumer of queue "${this.#host.options.queueName}"`,
         );
       } catch (error) {
         this.#unwatch();
+        await this.#isolated?.end();
         if (this.#lifecycle.state.kind === "starting") core.removeUser(this.#user);
         throw error;
       }
@@ -304,6 +326,9 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
         break;
       case "callback":
         if (held.open) this.#advice.onCallback(this.queueName);
+        break;
+      case "release":
+        this.#release(held);
     }
   }
 
@@ -316,7 +341,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
       { blockedMs, queueName },
       `the event loop stood still for ${blockedMs} ms while tasks of queue "${queueName}" ran: no ` +
         `heartbeat can be sent meanwhile, and without them the broker closes the connection: await ` +
-        `something now and then in tasks that compute, or compute in a Worker`,
+        `something now and then in tasks that compute, or give such a task as "taskModule"`,
     );
   }
 
@@ -327,6 +352,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   /** Gives back what has not begun: after a cancel, or the broker would deliver it here again. */
   #releaseWaiting(): void {
     for (const held of this.#pool.withdraw()) this.#release(held);
+    this.#isolated?.releaseWaiting();
   }
 
   /** While too many tasks overrun their time, the broker is asked for no more messages. */
@@ -367,7 +393,10 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     const abandoned = Math.max(subscription?.outstanding ?? 0, this.#pool.running);
     const completed = (subscription?.settled ?? 0) - settledBefore;
     subscription?.abandon(new Error("The consumer was stopped before the message was settled"));
-    await this.#session.stop(deadline.left(LEAST_CLOSE_MS));
+    await Promise.all([
+      this.#session.stop(deadline.left(LEAST_CLOSE_MS)),
+      this.#isolated?.end(),
+    ]);
     this.#temporaryQueue = undefined;
     this.#unwatch();
     coreOf(this.#connection).removeUser(this.#user);

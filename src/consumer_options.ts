@@ -2,6 +2,7 @@ import type { FieldTable } from "./amqp/driver.ts";
 import type { Connection } from "./connection.ts";
 import { ConfigurationError } from "./errors.ts";
 import { copyTable } from "./headers.ts";
+import { type ResolvedTask, resolveTask, type TaskPlace } from "./isolation/task_options.ts";
 import type { Message } from "./message.ts";
 import type { MessageStatus } from "./message_status.ts";
 import {
@@ -17,8 +18,11 @@ import {
 /** Works on one message and says what becomes of it. What it throws counts as `FAIL_RETRY_LATER`. */
 export type TaskFunction = (message: Message) => MessageStatus | Promise<MessageStatus>;
 
-/** Options of a `Consumer`. */
-export interface ConsumerOptions {
+/** Options of a `Consumer`: where its task runs, and all others. */
+export type ConsumerOptions = BaseConsumerOptions & TaskPlace;
+
+/** Options of a `Consumer` that do not depend on where its task runs. */
+export interface BaseConsumerOptions {
   /** The connection to use. Default: `Connection.default`. */
   connection?: Connection;
   /**
@@ -26,10 +30,9 @@ export interface ConsumerOptions {
    * this consumer, named by the broker, and deleted when the consumer stops.
    */
   queueName: string;
-  /** Works on one message. */
-  taskFunction: TaskFunction;
   /**
-   * How many messages are worked on in parallel, 1 to 65 535.
+   * How many messages are worked on in parallel, 1 to 65 535. Of a `taskModule`, so many threads or
+   * processes run it.
    *
    * @default {1}
    */
@@ -56,7 +59,8 @@ export interface ConsumerOptions {
   /**
    * How long after that a task may go on, in milliseconds, until it counts as failed and its worker
    * is freed. When as many tasks as `workers` overrun like that, the consumer takes no more messages
-   * until one of them ends, so that never more than twice as many run.
+   * until one of them ends, so that never more than twice as many run. A thread or process is ended
+   * then, and replaced; only a thread in a busy loop runs on.
    *
    * @default {5000}
    */
@@ -79,7 +83,7 @@ export interface ConsumerOptions {
 /** Validated options with all defaults filled in, the connection apart. */
 export interface ResolvedConsumerOptions {
   readonly queueName: string;
-  readonly taskFunction: TaskFunction;
+  readonly task: ResolvedTask;
   readonly workers: number;
   readonly prefetch: number;
   /** Whether the program chose it. */
@@ -98,6 +102,8 @@ export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsum
     "connection",
     "queueName",
     "taskFunction",
+    "taskModule",
+    "isolation",
     "workers",
     "prefetch",
     "exchange",
@@ -109,12 +115,7 @@ export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsum
     "giveUpAfterMs",
   ]);
   const queueName = text("queueName", options.queueName);
-  if (typeof options.taskFunction !== "function") {
-    throw new ConfigurationError(
-      `Cannot use option "taskFunction": received ${show(options.taskFunction)}: it must be a ` +
-        `function that takes a message and returns a MessageStatus`,
-    );
-  }
+  const task = resolveTask(options);
   const workers = integer("workers", options.workers, { min: 1, max: 65_535 }, 1);
   const prefetch = integer("prefetch", options.prefetch, { min: 1, max: 65_535 }, workers);
   if (prefetch < workers) {
@@ -131,7 +132,7 @@ export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsum
   }
   return {
     queueName,
-    taskFunction: options.taskFunction,
+    task,
     workers,
     prefetch,
     prefetchGiven: options.prefetch !== undefined,

@@ -29,7 +29,8 @@ export class HeldDelivery implements MessageSettlement, Linked<HeldDelivery> {
   #owner: DeliveryOwner;
   #state: HeldState = { kind: "held" };
   #abort: AbortController | undefined;
-  #abortReason: unknown;
+  #abortReason: Error | undefined;
+  #onAbort: ((reason: Error) => void) | undefined;
 
   constructor(delivery: Delivery, owner: DeliveryOwner) {
     this.delivery = delivery;
@@ -90,6 +91,13 @@ export class HeldDelivery implements MessageSettlement, Linked<HeldDelivery> {
   abort(reason: Error): void {
     this.#abortReason ??= reason;
     this.#abort?.abort(reason);
+    this.#onAbort?.(reason);
+  }
+
+  /** Tells one listener of the abort; a signal of its own for each message would cost more. */
+  whenAborted(listener: ((reason: Error) => void) | undefined): void {
+    this.#onAbort = listener;
+    if (this.#abortReason !== undefined) listener?.(this.#abortReason);
   }
 
   /** The channel is gone, or about to go: the broker will deliver the message again. */

@@ -68,6 +68,17 @@ export function unrefTimer(id: ReturnType<typeof setTimeout>): void {
   }
 }
 
+/** Whether a module may be loaded at run time, as far as that takes a permission to read it. */
+export function mayReadModule(href: string): boolean {
+  if (!href.startsWith("file:")) return true;
+  try {
+    return globalThis.Deno.permissions.querySync({ name: "read", path: new URL(href) }).state ===
+      "granted";
+  } catch {
+    return true; // Where nobody knows, loading it tells.
+  }
+}
+
 /** The version of Deno, for the client properties of a connection. */
 export function platformName(): string {
   return `Deno ${globalThis.Deno?.version?.deno ?? "(unknown version)"}`;

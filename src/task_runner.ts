@@ -1,8 +1,9 @@
-import type { ResolvedConsumerOptions } from "./consumer_options.ts";
+import type { ResolvedConsumerOptions, TaskFunction } from "./consumer_options.ts";
 import type { Health } from "./health.ts";
 import type { HeldDelivery } from "./held_delivery.ts";
 import type { Message } from "./message.ts";
 import { type Outcome, outcomeOfReturn, outcomeOfThrow } from "./message_status.ts";
+import { Overruns } from "./overruns.ts";
 
 /** Whom a runner tells what it notices. */
 export interface TaskObserver {
@@ -12,30 +13,42 @@ export interface TaskObserver {
   failed(message: Message, error: Error, outcome: "retry" | "reject"): void;
 }
 
+/** Runs the tasks of a consumer. */
+export interface Runner {
+  /** Set while as many tasks as there are workers run on although their time is over. */
+  readonly stuck: Health | undefined;
+  /** Runs the task of one message; never rejects. */
+  run(held: HeldDelivery): Promise<Outcome>;
+}
+
 /** Runs the task of one message: what it throws, returns or overruns becomes an outcome. */
-export class TaskRunner {
+export class TaskRunner implements Runner {
+  #taskFunction: TaskFunction;
   #options: ResolvedConsumerOptions;
   #observer: TaskObserver;
-  /** How many tasks run on although their time is over. */
-  #overruns = 0;
-  #stuckSince: Date | undefined;
+  #overruns: Overruns;
 
-  constructor(options: ResolvedConsumerOptions, observer: TaskObserver) {
+  constructor(
+    taskFunction: TaskFunction,
+    options: ResolvedConsumerOptions,
+    observer: TaskObserver,
+  ) {
+    this.#taskFunction = taskFunction;
     this.#options = options;
     this.#observer = observer;
+    this.#overruns = new Overruns(options.workers, () => observer.stuckOrNot());
   }
 
-  /** Set while as many tasks as there are workers run on although their time is over. */
   get stuck(): Health | undefined {
-    if (this.#stuckSince === undefined) return undefined;
+    const { count, fullSince } = this.#overruns;
+    if (fullSince === undefined) return undefined;
     return {
       status: "down",
-      reason: `${this.#overruns} tasks run on although their time is over: see what they hang on`,
-      since: this.#stuckSince,
+      reason: `${count} tasks run on although their time is over: see what they hang on`,
+      since: fullSince,
     };
   }
 
-  /** Never rejects. */
   async run(held: HeldDelivery): Promise<Outcome> {
     const { taskTimeoutMs } = this.#options;
     const task = this.#outcome(held.message);
@@ -50,7 +63,7 @@ export class TaskRunner {
 
   async #outcome(message: Message): Promise<Outcome> {
     try {
-      return outcomeOfReturn(await this.#options.taskFunction(message));
+      return outcomeOfReturn(await this.#taskFunction(message));
     } catch (thrown) {
       return outcomeOfThrow(thrown);
     }
@@ -70,24 +83,16 @@ export class TaskRunner {
       timer = setTimeout(() => {
         if (!running) return;
         overran = true;
-        this.#count(1);
+        this.#overruns.add(1);
         overrun.resolve({ kind: "retry", failure: tookTooLong(taskTimeoutMs, taskGraceMs) });
       }, taskGraceMs);
     }, taskTimeoutMs);
     void task.then(() => {
       running = false;
       clearTimeout(timer);
-      if (overran) this.#count(-1);
+      if (overran) this.#overruns.add(-1);
     });
     return await Promise.race([task, overrun.promise]);
-  }
-
-  #count(change: 1 | -1): void {
-    this.#overruns += change;
-    const full = this.#overruns >= this.#options.workers;
-    if (full === (this.#stuckSince !== undefined)) return;
-    this.#stuckSince = full ? new Date() : undefined;
-    this.#observer.stuckOrNot();
   }
 }
 

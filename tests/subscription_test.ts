@@ -1,7 +1,7 @@
 import { eventually } from "./support/eventually.ts";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { DriverConnection } from "../src/amqp/driver.ts";
-import { type ConsumerOptions, resolveConsumerOptions } from "../src/consumer_options.ts";
+import { type BaseConsumerOptions, resolveConsumerOptions } from "../src/consumer_options.ts";
 import { ConnectionError, ExchangeNotFoundError, QueueNotFoundError } from "../src/errors.ts";
 import type { HeldDelivery } from "../src/held_delivery.ts";
 import { MessageStatus } from "../src/message_status.ts";
@@ -13,7 +13,10 @@ import { nextTurn } from "./support/next_turn.ts";
 
 const never = new AbortController().signal;
 
-async function subscriptionForTest(options: Partial<ConsumerOptions> = {}, script: Script = {}) {
+async function subscriptionForTest(
+  options: Partial<BaseConsumerOptions> = {},
+  script: Script = {},
+) {
   const link = new ScriptedLink(script);
   const connection = await link.whenOpen(never, true);
   const delivered: HeldDelivery[] = [];

@@ -13,7 +13,7 @@ function runnerForTest(
   const failures: (readonly [message: string, outcome: string])[] = [];
   const stuck: (string | undefined)[] = [];
   const options = resolveConsumerOptions({ queueName: "work", taskFunction, ...times });
-  const runner: TaskRunner = new TaskRunner(options, {
+  const runner: TaskRunner = new TaskRunner(taskFunction, options, {
     stuckOrNot: () => void stuck.push(runner.stuck?.status),
     failed: (_message, error, outcome) => void failures.push([error.message, outcome]),
   });

@@ -2,10 +2,10 @@ import { assertEquals, assertInstanceOf } from "@std/assert";
 import {
   type Connection,
   Consumer,
-  type ConsumerOptions,
   MessageStatus,
   Publisher,
   type PublisherOptions,
+  type TaskFunction,
   UnroutableError,
 } from "../../mod.ts";
 import { connectionForTest, notOurs } from "../support/broker.ts";
@@ -28,7 +28,7 @@ function passOn(
   publisher: Publisher,
   destination: string,
   onFailure: "reject" | "rejectRetry",
-): ConsumerOptions["taskFunction"] {
+): TaskFunction {
   return (message) => {
     publisher.sendMessageToQueue({
       queueName: destination,

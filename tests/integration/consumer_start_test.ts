@@ -1,10 +1,10 @@
 import { assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   AccessRefusedError,
+  type BaseConsumerOptions,
   ChannelError,
   type Connection,
   Consumer,
-  type ConsumerOptions,
   ExchangeNotFoundError,
   QueueNotFoundError,
 } from "../../mod.ts";
@@ -17,7 +17,7 @@ import { brokerUser } from "../support/users.ts";
 /** The error of a start that fails at once; the consumer is left as one that was never started. */
 async function startError(
   connection: Connection,
-  options: Omit<ConsumerOptions, "taskFunction">,
+  options: BaseConsumerOptions,
 ): Promise<ChannelError> {
   const consumer = new Consumer({ connection, taskFunction: notingTask(), ...options });
   const error = await assertRejects(() => consumer.start());

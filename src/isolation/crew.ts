@@ -1,0 +1,147 @@
+import { delay } from "@std/async";
+import { backoffDelay, STABLE_MS } from "../backoff.ts";
+import { Deadline } from "../deadline.ts";
+import { ConfigurationError } from "../errors.ts";
+import { Fifo } from "../fifo.ts";
+import type { TaskWorker } from "./task_worker.ts";
+
+/** How soon one that has ended is replaced. */
+const BACKOFF = { initialDelayMs: 100, maxDelayMs: 10_000 };
+
+/** What a crew needs of whom it works for. */
+export interface CrewHost {
+  /** How many there are to be. */
+  readonly size: number;
+  /** Starts one. */
+  hire(): TaskWorker;
+  /** One has ended by itself, or could not be started, and will be replaced. */
+  ended(why: Error, worker?: TaskWorker): void;
+}
+
+/** The threads or processes of a consumer: started once, used again, and replaced when they end. */
+export class Crew {
+  #host: CrewHost;
+  /** Those that are not given up, and what resolves when they leave: with why, unless given up. */
+  #members = new Map<TaskWorker, PromiseWithResolvers<Error | undefined>>();
+  #free = new Fifo<TaskWorker>();
+  #waiting = new Fifo<(worker: TaskWorker | undefined) => void>();
+  #over = new AbortController();
+
+  constructor(host: CrewHost) {
+    this.#host = host;
+  }
+
+  /**
+   * Starts them all.
+   *
+   * @throws {ConfigurationError} If one cannot be started or cannot load its module; then none is left.
+   */
+  async start(timeoutMs: number): Promise<void> {
+    try {
+      const first = Array.from({ length: this.#host.size }, () => this.#hire());
+      let areReady = false;
+      const ready = Promise.all(first.map(({ ready }) => ready)).then(() => areReady = true);
+      await new Deadline(timeoutMs).wait(ready);
+      if (!areReady) throw tooLong(timeoutMs);
+      for (const worker of first) {
+        void this.#keep(worker);
+        this.giveBack(worker);
+      }
+    } catch (error) {
+      await this.end();
+      throw error;
+    }
+  }
+
+  /** Waits for one that is free; `undefined` where it is not to be waited for any longer. */
+  take(): Promise<TaskWorker | undefined> {
+    while (this.#free.length > 0) {
+      const worker = this.#free.shift()!;
+      if (this.#members.has(worker)) return Promise.resolve(worker);
+    }
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** It is free again. */
+  giveBack(worker: TaskWorker): void {
+    if (!this.#members.has(worker)) return;
+    if (this.#waiting.length > 0) this.#waiting.shift()!(worker);
+    else this.#free.push(worker);
+  }
+
+  /**
+   * Ends one, and replaces it.
+   *
+   * @returns Whether it is known to be gone.
+   */
+  giveUp(worker: TaskWorker): Promise<boolean> {
+    this.#members.get(worker)?.resolve(undefined);
+    this.#members.delete(worker);
+    return worker.end();
+  }
+
+  /** Whoever waits for one that is free waits no longer. */
+  dismissWaiting(): void {
+    for (const resolve of this.#waiting.drain()) resolve(undefined);
+  }
+
+  /** Ends them all. */
+  async end(): Promise<void> {
+    this.#over.abort();
+    this.dismissWaiting();
+    await Promise.all([...this.#members.keys()].map((worker) => this.giveUp(worker)));
+  }
+
+  #hire(): TaskWorker {
+    const worker = this.#host.hire();
+    const left = Promise.withResolvers<Error | undefined>();
+    this.#members.set(worker, left);
+    // Why it could not load its module says more than that it has ended then.
+    worker.ready.catch(left.resolve);
+    void worker.ended.then(left.resolve);
+    return worker;
+  }
+
+  /** Keeps one place filled. */
+  async #keep(first: TaskWorker): Promise<void> {
+    let why = await this.#whenLeft(first);
+    let attempt = 0;
+    while (!this.#over.signal.aborted) {
+      if (why !== undefined) {
+        await delay(backoffDelay(++attempt, BACKOFF), { signal: this.#over.signal })
+          .catch(() => {});
+        if (this.#over.signal.aborted) return;
+      }
+      const startedAt = performance.now();
+      why = await this.#replace();
+      if (performance.now() - startedAt >= STABLE_MS) attempt = 0;
+    }
+  }
+
+  /** Resolves when the one that took the place has left it too. */
+  async #replace(): Promise<Error | undefined> {
+    let worker: TaskWorker;
+    try {
+      worker = this.#hire();
+    } catch (error) {
+      this.#host.ended(error as Error);
+      return error as Error;
+    }
+    worker.ready.then(() => this.giveBack(worker), () => {});
+    return await this.#whenLeft(worker);
+  }
+
+  async #whenLeft(worker: TaskWorker): Promise<Error | undefined> {
+    const why = await this.#members.get(worker)?.promise;
+    this.#members.delete(worker);
+    if (why !== undefined) this.#host.ended(why, worker);
+    return why;
+  }
+}
+
+function tooLong(timeoutMs: number): Error {
+  return new ConfigurationError(
+    `Cannot load the task module: it is not loaded after ${timeoutMs} ms: see what it waits for at ` +
+      `its top level, or raise "startTimeoutMs" of the connection`,
+  );
+}

@@ -1,0 +1,93 @@
+import type { ConsumerOptions, TaskFunction } from "../consumer_options.ts";
+import { ConfigurationError } from "../errors.ts";
+import { oneOf, show } from "../validate.ts";
+
+/** A task that runs in the program itself. */
+export interface TaskInProgram {
+  /**
+   * Works on one message. While it computes without awaiting anything no heartbeat is sent: give a
+   * task that computes for long as `taskModule`.
+   */
+  taskFunction: TaskFunction;
+  /** For tasks that do not run in the program. */
+  taskModule?: undefined;
+  /** For tasks that do not run in the program. */
+  isolation?: undefined;
+}
+
+/** A task that runs in threads of the program. */
+export interface TaskInThread {
+  /** For tasks that run in the program. */
+  taskFunction?: undefined;
+  /**
+   * The module of the task, whose default export is made by `defineTask`: a `file:`, `http(s):` or
+   * `data:` URL, such as `new URL("./task.ts", import.meta.url)`.
+   */
+  taskModule: string | URL;
+  /**
+   * `"thread"`: each of the `workers` is a thread. It begins soon and costs little for each message,
+   * but one in a busy loop cannot be stopped, and one that runs out of memory takes the program along.
+   * It has the permissions of the program, and needs `--allow-read` for the local modules it loads.
+   *
+   * @default {"thread"}
+   */
+  isolation?: "thread";
+}
+
+/** Where a task runs. */
+export type TaskPlace = TaskInProgram | TaskInThread;
+
+/** Where a task runs, validated. */
+export type ResolvedTask =
+  | { readonly kind: "function"; readonly taskFunction: TaskFunction }
+  | { readonly kind: "module"; readonly href: string; readonly isolation: "thread" };
+
+/** Validates the options that say where the task runs. */
+export function resolveTask(options: ConsumerOptions): ResolvedTask {
+  const { taskFunction, taskModule, isolation } = options;
+  if (taskFunction !== undefined && taskModule !== undefined) {
+    throw new ConfigurationError(
+      `Cannot use both "taskFunction" and "taskModule": the task runs either in the program or in ` +
+        `threads or processes: give one of them`,
+    );
+  }
+  if (taskModule !== undefined) {
+    return {
+      kind: "module",
+      href: resolveModule(taskModule),
+      isolation: oneOf("isolation", isolation, ["thread"], "thread"),
+    };
+  }
+  if (typeof taskFunction !== "function") {
+    throw new ConfigurationError(
+      `Cannot use option "taskFunction": received ${
+        show(taskFunction)
+      }: it must be a function that ` +
+        `takes a message and returns a MessageStatus; or give "taskModule"`,
+    );
+  }
+  for (const name of ["isolation"] as const) {
+    if (options[name] === undefined) continue;
+    throw new ConfigurationError(
+      `Cannot use option "${name}" with "taskFunction": it is for tasks that run in threads or ` +
+        `processes: give "taskModule" in its place`,
+    );
+  }
+  return { kind: "function", taskFunction };
+}
+
+const PROTOCOLS = ["file:", "http:", "https:", "data:"];
+
+function resolveModule(taskModule: unknown): string {
+  const isText = typeof taskModule === "string";
+  if (isText || taskModule instanceof URL) {
+    const url = URL.parse(taskModule);
+    if (url !== null && PROTOCOLS.includes(url.protocol)) return url.href;
+  }
+  throw new ConfigurationError(
+    `Cannot use option "taskModule": received ${
+      isText ? show(taskModule) : show(String(taskModule))
+    }: it must be a file:, http:, https: or data: URL: for a file beside your module, give ` +
+      `new URL("./task.ts", import.meta.url)`,
+  );
+}

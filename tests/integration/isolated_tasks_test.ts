@@ -1,0 +1,157 @@
+/** Tasks in threads and processes: what crosses, and what becomes of the messages. */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Publisher } from "../../mod.ts";
+import { connectionForTest } from "../support/broker.ts";
+import { eventually } from "../support/eventually.ts";
+import { isolatedConsumer, KINDS, noneLeft, taskModule } from "../support/isolation.ts";
+import { topology } from "../support/topology.ts";
+
+async function lines(file: string, count: number): Promise<Record<string, unknown>[]> {
+  return await eventually(`${file} has ${count} lines`, async () => {
+    const found = (await Deno.readTextFile(file)).trimEnd().split("\n").filter((line) =>
+      line !== ""
+    );
+    return found.length >= count && found.map((line) => JSON.parse(line));
+  });
+}
+
+for (const kind of KINDS) {
+  Deno.test(`A task in a ${kind} sees the message as one in the program does`, async () => {
+    await using made = await topology();
+    await using connection = connectionForTest();
+    const queueName = await made.queue();
+    const file = await Deno.makeTempFile();
+    await using consumer = isolatedConsumer(kind, {
+      connection,
+      queueName,
+      taskModule: taskModule("noting"),
+    });
+    await consumer.start();
+    await using publisher = new Publisher({ connection });
+    await publisher.start();
+    for (const size of [0, 3, 1_000, 50_000, 300_000]) {
+      await publisher.sendMessageToQueue({
+        queueName,
+        body: new Uint8Array(size).fill(1),
+        type: file,
+        messageId: `of ${size}`,
+        timestamp: new Date(1_000_000),
+        headers: {
+          when: new Date(5_000),
+          bytes: new Uint8Array([1, 2]),
+          nested: { list: [1, "a"] },
+        },
+      });
+      const all = await lines(file, 1);
+      assertEquals(all, [{
+        bytes: size,
+        ownsItsMemory: true,
+        plain: true,
+        sum: size,
+        exchange: "",
+        routingKey: queueName,
+        redelivered: false,
+        properties: {
+          contentType: "application/octet-stream",
+          messageId: `of ${size}`,
+          timestamp: new Date(1_000_000).toISOString(),
+          type: file,
+        },
+        headers: {
+          when: new Date(5_000).toISOString(),
+          bytes: { 0: 1, 1: 2 },
+          nested: { list: [1, "a"] },
+        },
+        when: true,
+        bytesInHeaders: true,
+        aborted: false,
+        self: "object",
+      }]);
+      await Deno.writeTextFile(file, "");
+    }
+    await consumer.stop();
+    await noneLeft();
+    assertEquals([consumer.told.failures, await made.count(queueName)], [[], 0]);
+    await Deno.remove(file);
+  });
+
+  Deno.test(`What a task in a ${kind} returns or throws decides what becomes of its message`, async () => {
+    await using made = await topology();
+    await using connection = connectionForTest();
+    const dead = await made.queue();
+    const queueName = await made.queue({
+      arguments: { "x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead },
+    });
+    const retried = ["throw something", "nothing", "callback", "ack", "reject", "rejectRetry"];
+    await made.fill(queueName, ["done", "refuse", "json", ...retried]);
+    // None of those that are retried comes a second time.
+    const consumer = isolatedConsumer(kind, {
+      connection,
+      queueName,
+      workers: 2,
+      prefetch: 20,
+      retryDelayMs: 60_000,
+    });
+    await consumer.start();
+    await made.waitForCount(dead, 2);
+    await eventually("all have failed", () => consumer.told.failures.length === 7);
+    assertEquals((await made.takeAll(dead)).map(({ content }) => `${content}`).toSorted(), [
+      "json",
+      "refuse",
+    ]);
+    const failures = consumer.told.failures.toSorted();
+    const expected = [
+      /^reject MessageDecodeError: Cannot read the body of this message as JSON/,
+      /^retry LapinmqError: Cannot hand a message to a callback in a task module/,
+      /^retry LapinmqError: Cannot use "message.ack" in a task module: .*: return a MessageStatus/,
+      /^retry LapinmqError: Cannot use "message.reject" in a task module/,
+      /^retry LapinmqError: Cannot use "message.rejectRetry" in a task module/,
+      /^retry RangeError: something$/,
+      /^retry TypeError: Cannot tell what becomes of the message: the task returned undefined/,
+    ];
+    assertEquals(failures.length, expected.length);
+    expected.forEach((one, index) => assertMatch(failures[index], one));
+    assert(consumer.told.errors.every(({ stack }) => stack?.includes(".ts:")), "stacks cross");
+    await consumer.stop();
+    await noneLeft();
+    await made.waitForCount(queueName, retried.length);
+  });
+
+  Deno.test(`What ends a ${kind} costs the message it worked on one attempt, and nothing else`, async () => {
+    await using made = await topology();
+    await using connection = connectionForTest();
+    const dead = await made.queue();
+    const queueName = await made.queue({
+      arguments: { "x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead },
+    });
+    const fatal = ["exit 3", "process-exit 4", "throw-later a", "reject-later b", "close"];
+    const consumer = isolatedConsumer(kind, {
+      connection,
+      queueName,
+      retryDelayMs: 60_000,
+      prefetch: 20,
+    });
+    await consumer.start();
+    await made.fill(queueName, fatal.flatMap((word) => [word, "done"]));
+    await eventually("all have failed", () => consumer.told.failures.length === fatal.length);
+    const expected = [
+      /ended with (exit )?code 3/,
+      / 4$/,
+      /RangeError: a$/,
+      /RangeError: b$/,
+      / 0$/,
+    ];
+    consumer.told.failures.forEach((failure, index) => assertMatch(failure, expected[index]));
+    // Whatever comes afterwards is worked on.
+    await made.fill(queueName, ["refuse"]);
+    await made.waitForCount(dead, 1);
+    await consumer.stop();
+    await noneLeft();
+    await made.waitForCount(queueName, fatal.length);
+    assertEquals(
+      (await made.takeAll(queueName)).map(({ content }) => `${content}`).toSorted(),
+      fatal.toSorted(),
+    );
+  });
+}
