@@ -39,15 +39,21 @@ export const MessageStatus: {
 /** One of the values of {@linkcode MessageStatus}. */
 export type MessageStatus = typeof MessageStatus[keyof typeof MessageStatus];
 
-/** What becomes of a message, and why where it failed without saying so itself. */
-export type Outcome =
+/** What a task says of a message, and why where it failed without saying so itself. */
+export type ReturnedOutcome =
   | { readonly kind: "ack" }
   | { readonly kind: "retry"; readonly failure?: Error }
   | { readonly kind: "reject"; readonly failure?: Error }
   | { readonly kind: "callback" };
 
+/** What becomes of a message, whether or not a task could work on it. */
+export type Outcome =
+  | ReturnedOutcome
+  /** It goes back: no task has begun with it, or none may end. */
+  | { readonly kind: "release" };
+
 /** What the value that a task returned means. */
-export function outcomeOfReturn(returned: unknown): Outcome {
+export function outcomeOfReturn(returned: unknown): ReturnedOutcome {
   switch (returned) {
     case MessageStatus.SUCCESS:
       return { kind: "ack" };
@@ -68,7 +74,9 @@ export function outcomeOfReturn(returned: unknown): Outcome {
 }
 
 /** What it means that a task threw. */
-export function outcomeOfThrow(thrown: unknown): Outcome {
+export function outcomeOfThrow(
+  thrown: unknown,
+): { readonly kind: "retry" | "reject"; readonly failure: Error } {
   const failure = thrown instanceof Error
     ? thrown
     // Not String(): that throws itself for an object without a prototype.

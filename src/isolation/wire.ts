@@ -137,8 +137,11 @@ export function fromWire(message: WireMessage): Delivery {
   };
 }
 
-/** What becomes of a message, on its way back. A callback cannot cross: see `serve_task.ts`. */
-export function outcomeToWire(outcome: Exclude<Outcome, { kind: "callback" }>): WireOutcome {
+/** An outcome that settles its message. */
+export type SettlingOutcome = Extract<Outcome, { kind: WireOutcome["kind"] }>;
+
+/** What becomes of a message, on its way back. */
+export function outcomeToWire(outcome: SettlingOutcome): WireOutcome {
   if (outcome.kind === "ack" || outcome.failure === undefined) return { kind: outcome.kind };
   return { kind: outcome.kind, failure: plainError(outcome.failure) };
 }
