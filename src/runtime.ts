@@ -58,6 +58,16 @@ export function exit(code: number): void {
   }
 }
 
+/**
+ * Calls `listener` as the program ends, unless by an error that nobody caught or a signal.
+ *
+ * @returns A function that removes the listener.
+ */
+export function onExit(listener: () => void): () => void {
+  globalThis.addEventListener("unload", listener);
+  return () => globalThis.removeEventListener("unload", listener);
+}
+
 /** Lets the program end although the timer still runs. */
 export function unrefTimer(id: ReturnType<typeof setTimeout>): void {
   try {

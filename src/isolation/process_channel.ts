@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { onExit } from "../runtime.ts";
 import { readFromTask } from "./from_task.ts";
 import type { Command } from "./process_command.ts";
 import type { FromTask, ToTask } from "./wire.ts";
@@ -64,6 +65,8 @@ export class ProcessChannel {
     const child = this.#child;
     const gone = Promise.withResolvers<ProcessEnd>();
     const closed = Promise.withResolvers<void>();
+    // It would end with its channel, but one in a busy loop does not notice.
+    const forget = onExit(() => this.kill());
     let timer: ReturnType<typeof setTimeout> | undefined;
     child.once("disconnect", () => {
       closed.resolve();
@@ -83,6 +86,7 @@ export class ProcessChannel {
     });
     const [end] = await Promise.all([gone.promise, closed.promise]);
     clearTimeout(timer);
+    forget();
     return end;
   }
 }

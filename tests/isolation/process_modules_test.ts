@@ -1,6 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { ROOT } from "../../tools/launch.ts";
-import { runDeno, type Written } from "../support/small_programs.ts";
+import { config, folder, LIBRARY, runDeno, type Written } from "../support/small_programs.ts";
 import { startedProcess, wireMessage } from "../support/task_processes.ts";
 
 /** Serves a folder as a registry of modules would. */
@@ -17,16 +17,6 @@ function serve(root: string): { origin: string; shutdown(): Promise<void> } {
     },
   );
   return { origin: `http://127.0.0.1:${server.addr.port}`, shutdown: () => server.shutdown() };
-}
-
-/** A folder with these files, which is deleted when disposed of. */
-async function folder(files: Record<string, string>): Promise<{ path: string } & AsyncDisposable> {
-  const path = await Deno.makeTempDir({ prefix: "lapinmq-" });
-  for (const [name, text] of Object.entries(files)) {
-    await Deno.mkdir(`${path}/${name}`.replace(/\/[^/]*$/, ""), { recursive: true });
-    await Deno.writeTextFile(`${path}/${name}`, text);
-  }
-  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
 
 /** A program that runs one message through a task module, in a process that may do nothing. */
@@ -58,12 +48,6 @@ const TASK = `
   export default defineTask(() => MessageStatus[status]);`;
 const STATUS = `export const status: string = "SUCCESS";`;
 const DONE = `{ kind: "ack" }\n`;
-const LIBRARY = `file://${ROOT.slice(0, -1)}`;
-
-function config(library: string): string {
-  return JSON.stringify({ imports: { "lapinmq/task": `${library}/src/task.ts` } });
-}
-
 function assertDone({ stdout, stderr }: Written): void {
   assertEquals(stdout, DONE, stderr);
 }
@@ -137,39 +121,4 @@ Deno.test("A process works with a library that is imported over http, and from t
   for (const program of ["main.ts", "cached.ts"]) {
     assertDone(await run("run", "--cached-only", "--allow-run", "--allow-env", program));
   }
-});
-
-Deno.test("A process prints where the program prints", async () => {
-  await using app = await folder({
-    "deno.json": config(LIBRARY),
-    "main.ts": main(LIBRARY, "./task.ts"),
-    "task.ts": `
-      import { defineTask, MessageStatus } from "lapinmq/task";
-      export default defineTask(() => {
-        console.log("to stdout");
-        console.error("to stderr");
-        return MessageStatus.SUCCESS;
-      });`,
-  });
-  const { stdout, stderr } = await runDeno(["run", "-A", "main.ts"], { cwd: app.path });
-  assertEquals(stdout, `to stdout\n${DONE}`);
-  assert(stderr.includes("to stderr"), stderr);
-});
-
-Deno.test("A process ends with the program that started it, however that ends", async () => {
-  await using app = await folder({
-    "deno.json": config(LIBRARY),
-    "main.ts": `
-      import { ProcessWorker } from "${LIBRARY}/src/isolation/process_worker.ts";
-      const href = new URL("./task.ts", import.meta.url).href;
-      await new ProcessWorker(href, { permissions: "none", runFlags: [] }).ready;
-      Deno.kill(Deno.pid, "SIGKILL");`,
-    "task.ts": `
-      import { defineTask, MessageStatus } from "lapinmq/task";
-      console.log(Deno.pid);
-      export default defineTask(() => MessageStatus.SUCCESS);`,
-  });
-  // Its output is at its end only when the process is gone too.
-  const { stdout } = await runDeno(["run", "-A", "main.ts"], { cwd: app.path });
-  assert(Number(stdout) > 0, stdout);
 });

@@ -41,6 +41,26 @@ export async function runDeno(
   );
 }
 
+/** This repository, as modules import from it. */
+export const LIBRARY = `file://${ROOT.slice(0, -1)}`;
+
+/** A deno.json in which `lapinmq/task` is what task modules import. */
+export function config(library: string): string {
+  return JSON.stringify({ imports: { "lapinmq/task": `${library}/src/task.ts` } });
+}
+
+/** A folder with these files, which is deleted when disposed of. */
+export async function folder(
+  files: Record<string, string>,
+): Promise<{ path: string } & AsyncDisposable> {
+  const path = await Deno.makeTempDir({ prefix: "lapinmq-" });
+  for (const [name, text] of Object.entries(files)) {
+    await Deno.mkdir(`${path}/${name}`.replace(/\/[^/]*$/, ""), { recursive: true });
+    await Deno.writeTextFile(`${path}/${name}`, text);
+  }
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
 function written({ code, stdout, stderr }: Deno.CommandOutput): Written {
   const decoder = new TextDecoder();
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
