@@ -235,12 +235,22 @@ async function failsToLoad(href: string, runFlags: string[] = []): Promise<Error
 }
 
 Deno.test("ProcessWorker tells why a module cannot be used", async () => {
-  const message = async (source: string) => (await failsToLoad(dataModule(source))).message;
-  assert((await message(`throw new RangeError("boom")`)).includes("boom"));
-  assert((await message(`export default 1 +`)).includes("Expression expected"));
-  assert((await message(`export default () => {}`)).includes("defineTask"));
-  assert((await message(`Deno.exit(5)`)).includes("ended with code 5"));
-  assert((await failsToLoad("file:///no/such.ts")).message.includes("Module not found"));
+  const error = (source: string) => failsToLoad(dataModule(source));
+  const thrown = await error(`throw new RangeError("boom")`);
+  assertInstanceOf(thrown, ConfigurationError);
+  assert(thrown.message.includes("boom"), thrown.message);
+  assertEquals((thrown.cause as Error).name, "RangeError");
+  for (
+    const [failed, text] of [
+      [error("export default 1 +"), "Expression expected"],
+      [error("export default () => {}"), "defineTask"],
+      [error("Deno.exit(5)"), "ended with code 5 before it was loaded"],
+      [failsToLoad("file:///no/such.ts"), "Module not found"],
+    ] as const
+  ) {
+    const { name, message } = await failed;
+    assertEquals([name, message.includes(text) || message], ["ConfigurationError", true]);
+  }
 });
 
 Deno.test("ProcessWorker tells that Deno does not know a flag", async () => {
