@@ -58,6 +58,16 @@ export function exit(code: number): void {
   }
 }
 
+/**
+ * Calls `listener` as the program ends, unless by an error that nobody caught or a signal.
+ *
+ * @returns A function that removes the listener.
+ */
+export function onExit(listener: () => void): () => void {
+  globalThis.addEventListener("unload", listener);
+  return () => globalThis.removeEventListener("unload", listener);
+}
+
 /** Lets the program end although the timer still runs. */
 export function unrefTimer(id: ReturnType<typeof setTimeout>): void {
   try {
@@ -82,4 +92,38 @@ export function mayReadModule(href: string): boolean {
 /** The version of Deno, for the client properties of a connection. */
 export function platformName(): string {
   return `Deno ${globalThis.Deno?.version?.deno ?? "(unknown version)"}`;
+}
+
+/** Whether the program holds a permission without any restriction. */
+export function holdsInFull(name: Deno.PermissionDescriptor["name"]): boolean {
+  try {
+    const status = globalThis.Deno.permissions.querySync({ name });
+    return status.state === "granted" && !status.partial;
+  } catch {
+    return false; // A platform without permissions.
+  }
+}
+
+/** Whether the program may run another one. */
+export function mayRun(path: string): boolean {
+  try {
+    return globalThis.Deno.permissions.querySync({ name: "run", command: path }).state ===
+      "granted";
+  } catch {
+    return false; // A platform without permissions.
+  }
+}
+
+/** The Deno that runs the program; `undefined` where it cannot run another program. */
+export function denoExecutable(): string | undefined {
+  try {
+    return globalThis.Deno.build.standalone ? undefined : globalThis.Deno.execPath();
+  } catch {
+    return undefined; // A platform on which there is nothing to execute.
+  }
+}
+
+/** The URL of the module that the program began with. */
+export function mainModule(): string | undefined {
+  return globalThis.Deno?.mainModule;
 }

@@ -4,7 +4,7 @@
  */
 
 import type { Delivery, MessageProperties } from "../amqp/driver.ts";
-import { MessageDecodeError } from "../errors.ts";
+import { ConfigurationError, MessageDecodeError } from "../errors.ts";
 import type { Outcome } from "../message_status.ts";
 
 /** An error without its class. */
@@ -86,6 +86,8 @@ function errorNamed(name: string, message: string): Error {
   switch (name) {
     case "MessageDecodeError":
       return new MessageDecodeError(message);
+    case "ConfigurationError":
+      return new ConfigurationError(message);
     case "TimeoutError":
     case "AbortError":
       return new DOMException(message, name);

@@ -1,0 +1,35 @@
+import process from "node:process";
+import { exit, onOsSignal } from "../runtime.ts";
+import { serveTask } from "./serve_task.ts";
+import { type FromTask, plainError, type ToTask } from "./wire.ts";
+
+/**
+ * Where a process finds this module. It is imported by the program as well, which does not call it:
+ * so it is in the cache wherever the program is.
+ */
+export const entryHref: string = import.meta.url;
+
+/**
+ * Runs the task of a module for the program that started this process.
+ *
+ * @returns Never: the process ends with its channel.
+ */
+export async function serveProcess(): Promise<never> {
+  // Ctrl-C, and systemd, tell every process, while the program may still wait for the task.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) {
+    onOsSignal(signal, () => {});
+  }
+  process.on("disconnect", () => exit(0));
+  const post = (message: FromTask, sent?: () => void) => process.send?.(message, sent);
+  const end = (event: Event, thrown: unknown) => {
+    event.preventDefault(); // It would end the process before the program has been told.
+    post({ kind: "ending", error: plainError(thrown) }, () => exit(1));
+  };
+  addEventListener("error", (event) => end(event, event.error));
+  addEventListener("unhandledrejection", (event) => end(event, event.reason));
+  serveTask({
+    post,
+    listen: (listener) => process.on("message", (message) => listener(message as ToTask)),
+  });
+  return await new Promise(() => {});
+}
