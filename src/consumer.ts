@@ -11,8 +11,10 @@ import { type ErrorDetail, TypedEventTarget } from "./events.ts";
 import { type Health, sessionHealth } from "./health.ts";
 import type { HeldDelivery } from "./held_delivery.ts";
 import type { Message } from "./message.ts";
+import type { Outcome } from "./message_status.ts";
 import { Subscription, type SubscriptionHost, type TemporaryQueue } from "./subscription.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import type { LoopWatch } from "./loop_watch.ts";
 import { lossMessage } from "./loss_message.ts";
 import { RetryPolicy } from "./retry_policy.ts";
 import { TaskRunner } from "./task_runner.ts";
@@ -89,6 +91,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   #connection: Connection;
   #host: SubscriptionHost;
   #session: ChannelSession<Subscription>;
+  #loop: LoopWatch;
   #advice: ConsumerAdvice;
   #runner: TaskRunner;
   #pool: WorkerPool<HeldDelivery>;
@@ -114,6 +117,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     const core = coreOf(connection);
     super(core.options.log);
     this.#connection = connection;
+    this.#loop = core.loop;
     this.#advice = new ConsumerAdvice(resolved, core.options.log);
     this.#runner = new TaskRunner(resolved, {
       stuckOrNot: () => this.#pauseOrResume(),
@@ -182,7 +186,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     const core = coreOf(this.#connection);
     await this.#lifecycle.start(async () => {
       core.addUser(this.#user);
-      this.#unwatch = core.loop.observe((blockedMs) => this.#loopBlocked(blockedMs));
+      this.#unwatch = this.#loop.observe((blockedMs) => this.#loopBlocked(blockedMs));
       try {
         await this.#session.start(
           core.options.startTimeoutMs,
@@ -285,12 +289,18 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     );
   }
 
-  async #work(held: HeldDelivery): Promise<void> {
+  #work(held: HeldDelivery): Promise<void> | void {
     if (!held.open) return;
-    const { loop } = coreOf(this.#connection);
-    this.#workedIn = loop.gap;
-    const outcome = await this.#runner.run(held);
-    this.#workedIn = loop.gap;
+    this.#workedIn = this.#loop.gap;
+    const outcome = this.#runner.run(held);
+    if (!(outcome instanceof Promise)) return this.#settle(held, outcome);
+    return outcome.then((outcome) => {
+      this.#workedIn = this.#loop.gap;
+      this.#settle(held, outcome);
+    });
+  }
+
+  #settle(held: HeldDelivery, outcome: Outcome): void {
     switch (outcome.kind) {
       case "ack":
         held.ack();
@@ -308,8 +318,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   }
 
   #loopBlocked(blockedMs: number): void {
-    const { loop } = coreOf(this.#connection);
-    if (this.#pool.running === 0 && this.#workedIn !== loop.gap) return;
+    if (this.#pool.running === 0 && this.#workedIn !== this.#loop.gap) return;
     const { queueName } = this;
     this.emitProblem(
       "loopblocked",
