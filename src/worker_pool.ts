@@ -14,6 +14,8 @@ export class WorkerPool<Unit> {
   #permits: Semaphore;
   #work: Work<Unit>;
   #waiting = new Fifo<Unit>();
+  /** The permit of the unit that ended last, for the next to begin: most end before another comes. */
+  #spare: Disposable | undefined;
   #running = 0;
   #idle: PromiseWithResolvers<void> | undefined;
 
@@ -51,11 +53,12 @@ export class WorkerPool<Unit> {
 
   #begin(): void {
     while (this.#waiting.length > 0) {
-      const permit = this.#permits.tryAcquire();
+      const permit = this.#spare ?? this.#permits.tryAcquire();
       if (permit === undefined) return;
+      this.#spare = undefined;
       this.#running++;
       const work = this.#work(this.#waiting.shift()!);
-      // Most units that take no time come by the thousand: no promise is made for them.
+      // Units that take no time come by the thousand: no promise is made for them.
       if (work === undefined) this.#end(permit);
       else {
         void work.then(() => {
@@ -68,7 +71,8 @@ export class WorkerPool<Unit> {
 
   #end(permit: Disposable): void {
     this.#running--;
-    permit[Symbol.dispose]();
+    if (this.#spare === undefined) this.#spare = permit;
+    else permit[Symbol.dispose]();
     if (this.#idle === undefined || this.#running > 0 || this.#waiting.length > 0) return;
     this.#idle.resolve();
     this.#idle = undefined;
