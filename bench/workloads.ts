@@ -196,7 +196,7 @@ export const WORKLOADS: readonly Workload[] = [
     consumers,
     full: amount(30_000, 20_000),
     quick: consumers === 1 || consumers === 1_000 ? amount(10_000, 3_000) : undefined,
-    contestants: ["lapinmq", "amqplib"],
+    contestants: ["lapinmq", "amqplib", "limit"],
     maxRounds: 3,
   })),
 ];
