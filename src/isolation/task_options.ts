@@ -111,15 +111,15 @@ function resolveTaskModule(options: ConsumerOptions, taskModule: unknown): Resol
 const PROTOCOLS = ["file:", "http:", "https:", "data:"];
 
 function resolveModule(taskModule: unknown): string {
-  const isText = typeof taskModule === "string";
-  if (isText || taskModule instanceof URL) {
-    const url = URL.parse(taskModule);
+  const text = taskModule instanceof URL ? taskModule.href : taskModule;
+  if (typeof text === "string") {
+    const url = URL.parse(text);
     if (url !== null && PROTOCOLS.includes(url.protocol)) return url.href;
   }
   throw new ConfigurationError(
     `Cannot use option "taskModule": received ${
-      isText ? show(taskModule) : show(String(taskModule))
-    }: it must be a file:, http:, https: or data: URL: for a file beside your module, give ` +
-      `new URL("./task.ts", import.meta.url)`,
+      show(text)
+    }: it must be a file:, http:, https: or ` +
+      `data: URL: for a file beside your module, give new URL("./task.ts", import.meta.url)`,
   );
 }
