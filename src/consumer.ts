@@ -28,7 +28,10 @@ import { WorkerPool } from "./worker_pool.ts";
 export interface ConsumerEventMap {
   /** A task threw, returned something that is no status, or took too long. */
   taskfailed: {
-    /** The message that was worked on. */
+    /**
+     * The message that was worked on. Where it ran in a thread and its body was large, the thread has
+     * the memory of that now, and `body` is empty.
+     */
     readonly message: Message;
     /** What went wrong. */
     readonly error: Error;
@@ -43,7 +46,7 @@ export interface ConsumerEventMap {
   /**
    * The event loop stood still, for half of the heartbeat interval or longer, while tasks of this
    * consumer ran: one of them computes without awaiting anything, which keeps heartbeats from being
-   * sent, and the broker gives up a connection without them.
+   * sent, and the broker gives up a connection without them. Give such a task as `taskModule`.
    */
   loopblocked: {
     /** For how many milliseconds, at least. */

@@ -14,7 +14,7 @@ const STEPS: readonly Step[] = [
   { name: "format", args: ["fmt", "--check"] },
   { name: "lint", args: ["lint"] },
   { name: "types", args: ["check", "."] },
-  { name: "documentation", args: ["doc", "--lint", "mod.ts"] },
+  { name: "documentation", args: ["doc", "--lint", "mod.ts", "src/task.ts"] },
   { name: "examples in the documentation", args: ["check", "--doc", "mod.ts", "src"] },
   { name: "examples in the README", args: ["check", "--doc-only", "README.md"] },
   { name: "package", args: ["publish", "--dry-run", "--allow-dirty"] },

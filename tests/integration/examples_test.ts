@@ -84,6 +84,8 @@ const CHECKS: Record<string, { args?: string[]; check: Check }> = {
       assertMatch(stdout, /^finished "first"\n(.*\n)*finished "last"\n0 connections were lost/m);
     },
   },
+  cpu_worker_thread: { check: countsPrimes },
+  cpu_worker_process: { check: countsPrimes },
   graceful_shutdown: {
     check: async (example, made) => {
       await waitForAll(example, ["began task 1\n", "began task 2\n", "began task 3\n"]);
@@ -126,6 +128,17 @@ async function endsByItself(example: Program): Promise<void> {
 async function endsOn(example: Program, signal: Deno.Signal): Promise<void> {
   example.kill(signal);
   await endsByItself(example);
+}
+
+async function countsPrimes(example: Program, made: Topology): Promise<void> {
+  await waitForAll(example, [
+    "216816 primes below 3000000\n",
+    "223492 primes below 3100000\n",
+    "230209 primes below 3200000\n",
+    "236900 primes below 3300000\n",
+  ]);
+  await endsOn(example, "SIGTERM");
+  assertEquals(await take(made, "lapinmq.example.numbers"), []);
 }
 
 async function passesOn(example: Program, made: Topology): Promise<void> {
@@ -240,7 +253,7 @@ Deno.test("examples: each is covered here, is short, and says how to start it", 
     assertMatch(lines[0], new RegExp(`^// deno task ${task}( \\[[A-Z]+\\])?$`));
     assertMatch(
       lines[1],
-      new RegExp(`^// = deno run (--allow-[^ ]+=[^ ]+ )+examples/${name}\\.ts( \\[[A-Z]+\\])?$`),
+      new RegExp(`^// = deno run (--allow-[^ ]+ )+examples/${name}\\.ts( \\[[A-Z]+\\])?$`),
     );
     for (const [, specifier] of source.matchAll(/ from "([^"]+)"/g)) {
       assertMatch(specifier, /^(@lapinmq\/lapinmq|@std\/\w+|\.\/support\/\w+\.ts)$/);
