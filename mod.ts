@@ -70,6 +70,8 @@ export type { ChannelErrorOptions, LapinmqErrorOptions } from "./src/errors.ts";
 export type { ErrorDetail, TypedEventTarget, TypedListener } from "./src/events.ts";
 export type { Health } from "./src/health.ts";
 export type { ConnectionRole } from "./src/link.ts";
+export type { TaskPermissions, TaskPermissionsByName } from "./src/isolation/process_flags.ts";
+export type { TaskInProcess } from "./src/isolation/task_in_process.ts";
 export type { TaskInProgram, TaskInThread, TaskPlace } from "./src/isolation/task_options.ts";
 export type { Logger } from "./src/log.ts";
 export type { MessageSettlement } from "./src/message.ts";

@@ -183,7 +183,9 @@ function scaleVerdicts(results: Results): (Verdict | undefined)[] {
   const connections = starts.map((start) => start.connections).filter((count) =>
     count !== undefined
   );
-  const [growth, theirs] = ["lapinmq", "amqplib"].map((name) => growthOf(results, name));
+  const [growth, theirs, least] = ["lapinmq", "amqplib", "limit"].map((name) =>
+    growthOf(results, name)
+  );
   return [
     connections.length === 0 ? undefined : {
       what: "1000 consumers: connections",
@@ -206,7 +208,11 @@ function scaleVerdicts(results: Results): (Verdict | undefined)[] {
     growth && {
       what: "1000 consumers: CPU per message, to that of one",
       goal: `≤ ${NOISE}`,
-      found: [growth.text, ...(theirs ? [`amqplib ${theirs.text}`] : [])].join("; "),
+      found: [
+        growth.text,
+        ...(theirs ? [`amqplib ${theirs.text}`] : []),
+        ...(least ? [`limit ${least.text}`] : []),
+      ].join("; "),
       isMet: growth.ratio <= NOISE,
     },
     growth && theirs && {

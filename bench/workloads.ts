@@ -13,6 +13,7 @@ const USUAL = {
   consumers: 1,
 } as const;
 
+/** So many are measured, after so many that let the runtime find out what is hot and compile it. */
 function amount(messages: number, warmUp: number): Amount {
   return { messages, warmUp };
 }
@@ -24,7 +25,7 @@ const CROWDS = [1, 10, 100, 1_000];
 const MILLION = {
   ...USUAL,
   kind: "memory",
-  full: amount(1_000_000, 50_000),
+  full: amount(1_000_000, 200_000),
   contestants: ["lapinmq", "amqplib"],
   maxRounds: 1,
 } as const;
@@ -48,7 +49,7 @@ export const WORKLOADS: readonly Workload[] = [
     name: "publish",
     title: "publish, window 1000, 100 B",
     kind: "publish",
-    full: amount(50_000, 15_000),
+    full: amount(50_000, 40_000),
     quick: amount(15_000, 5_000),
   },
   {
@@ -57,7 +58,7 @@ export const WORKLOADS: readonly Workload[] = [
     title: "publish, window 1000, 1 KB",
     kind: "publish",
     bodyBytes: KIB,
-    full: amount(30_000, 10_000),
+    full: amount(30_000, 30_000),
   },
   {
     ...USUAL,
@@ -65,7 +66,7 @@ export const WORKLOADS: readonly Workload[] = [
     name: "publish-100k",
     title: "publish, window 100, 100 KB",
     kind: "publish",
-    full: amount(2_000, 500),
+    full: amount(3_000, 1_500),
     quick: amount(400, 100),
   },
   {
@@ -74,7 +75,7 @@ export const WORKLOADS: readonly Workload[] = [
     name: "publish-4m",
     title: "publish, window 4, 4 MB",
     kind: "publish",
-    full: amount(60, 16),
+    full: amount(100, 40),
     quick: amount(16, 4),
   },
   {
@@ -83,7 +84,7 @@ export const WORKLOADS: readonly Workload[] = [
     title: "publish, window 1000, 100 B, quorum",
     kind: "publish",
     queueType: "quorum",
-    full: amount(30_000, 8_000),
+    full: amount(30_000, 30_000),
   },
   {
     ...USUAL,
@@ -99,14 +100,14 @@ export const WORKLOADS: readonly Workload[] = [
     title: "consume, prefetch 10, 100 B",
     kind: "consume",
     prefetch: 10,
-    full: amount(20_000, 5_000),
+    full: amount(20_000, 20_000),
   },
   {
     ...USUAL,
     name: "consume",
     title: "consume, prefetch 250, 100 B",
     kind: "consume",
-    full: amount(50_000, 15_000),
+    full: amount(50_000, 40_000),
     quick: amount(15_000, 5_000),
   },
   {
@@ -115,7 +116,7 @@ export const WORKLOADS: readonly Workload[] = [
     title: "consume, prefetch 250, 1 KB",
     kind: "consume",
     bodyBytes: KIB,
-    full: amount(30_000, 10_000),
+    full: amount(30_000, 30_000),
   },
   {
     ...USUAL,
@@ -123,7 +124,7 @@ export const WORKLOADS: readonly Workload[] = [
     name: "consume-100k",
     title: "consume, prefetch 50, 100 KB",
     kind: "consume",
-    full: amount(2_000, 500),
+    full: amount(3_000, 1_500),
     quick: amount(400, 100),
   },
   {
@@ -132,7 +133,7 @@ export const WORKLOADS: readonly Workload[] = [
     name: "consume-4m",
     title: "consume, prefetch 4, 4 MB",
     kind: "consume",
-    full: amount(60, 16),
+    full: amount(100, 40),
     quick: amount(16, 4),
   },
   {
@@ -141,14 +142,14 @@ export const WORKLOADS: readonly Workload[] = [
     title: "consume, prefetch 250, 100 B, quorum",
     kind: "consume",
     queueType: "quorum",
-    full: amount(30_000, 8_000),
+    full: amount(30_000, 30_000),
   },
   {
     ...USUAL,
     name: "both",
     title: "publish and consume at once, 100 B",
     kind: "both",
-    full: amount(40_000, 10_000),
+    full: amount(40_000, 30_000),
     quick: amount(12_000, 4_000),
   },
   {
@@ -156,7 +157,7 @@ export const WORKLOADS: readonly Workload[] = [
     name: "pipeline",
     title: "consume, publish, ack, 100 B",
     kind: "pipeline",
-    full: amount(25_000, 8_000),
+    full: amount(40_000, 40_000),
     quick: amount(10_000, 3_000),
   },
   {
@@ -193,9 +194,9 @@ export const WORKLOADS: readonly Workload[] = [
     // As many messages under way, whatever the number of consumers.
     prefetch: Math.max(2, 1_000 / consumers),
     consumers,
-    full: amount(30_000, 10_000),
+    full: amount(30_000, 20_000),
     quick: consumers === 1 || consumers === 1_000 ? amount(10_000, 3_000) : undefined,
-    contestants: ["lapinmq", "amqplib"],
+    contestants: ["lapinmq", "amqplib", "limit"],
     maxRounds: 3,
   })),
 ];

@@ -17,6 +17,8 @@ export interface Send {
   settled: boolean;
   /** Whether it was written to a broker at least once. */
   written: boolean;
+  /** Whether it was written again, to another channel. */
+  rewritten: boolean;
   /** What the broker said when it returned the message, if it did. */
   returned: string | undefined;
 }
@@ -86,6 +88,7 @@ export class ConfirmWindow<S extends Send & Linked<S>> {
   /** The send that {@linkcode next} named was written, under the next delivery tag of the channel. */
   written(): void {
     const send = this.#waiting.shift()!;
+    send.rewritten = send.written;
     send.written = true;
     this.#inFlight.push(send);
     this.#inFlightBytes += send.bytes;

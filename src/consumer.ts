@@ -12,9 +12,11 @@ import { type Health, sessionHealth } from "./health.ts";
 import type { HeldDelivery } from "./held_delivery.ts";
 import type { Message } from "./message.ts";
 import { IsolatedRunner } from "./isolation/isolated_runner.ts";
-import { ThreadWorker } from "./isolation/thread_worker.ts";
+import { workersOf } from "./isolation/workers_of.ts";
+import type { Outcome } from "./message_status.ts";
 import { Subscription, type SubscriptionHost, type TemporaryQueue } from "./subscription.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import type { LoopWatch } from "./loop_watch.ts";
 import { lossMessage } from "./loss_message.ts";
 import { RetryPolicy } from "./retry_policy.ts";
 import { type Runner, TaskRunner } from "./task_runner.ts";
@@ -91,6 +93,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   #connection: Connection;
   #host: SubscriptionHost;
   #session: ChannelSession<Subscription>;
+  #loop: LoopWatch;
   #advice: ConsumerAdvice;
   #runner: Runner;
   /** The same, where the tasks run in threads or processes. */
@@ -118,6 +121,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     const core = coreOf(connection);
     super(core.options.log);
     this.#connection = connection;
+    this.#loop = core.loop;
     this.#advice = new ConsumerAdvice(resolved, core.options.log);
     const observer = {
       stuckOrNot: () => this.#pauseOrResume(),
@@ -138,8 +142,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     if (task.kind === "function") {
       this.#runner = new TaskRunner(task.taskFunction, resolved, observer);
     } else {
-      const hire = () => new ThreadWorker(task.href);
-      this.#runner = this.#isolated = new IsolatedRunner(resolved, hire, observer);
+      this.#runner = this.#isolated = new IsolatedRunner(resolved, workersOf(task), observer);
     }
     this.#pool = new WorkerPool(resolved.workers, (held) => this.#work(held));
     const draining = () => this.#lifecycle.state.kind === "stopping";
@@ -203,7 +206,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
       try {
         await this.#isolated?.start(core.options.startTimeoutMs);
         if (this.#isolated === undefined) {
-          this.#unwatch = core.loop.observe((blockedMs) => this.#loopBlocked(blockedMs));
+          this.#unwatch = this.#loop.observe((blockedMs) => this.#loopBlocked(blockedMs));
         }
         await this.#session.start(
           core.options.startTimeoutMs,
@@ -307,12 +310,18 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     );
   }
 
-  async #work(held: HeldDelivery): Promise<void> {
+  #work(held: HeldDelivery): Promise<void> | void {
     if (!held.open) return;
-    const { loop } = coreOf(this.#connection);
-    this.#workedIn = loop.gap;
-    const outcome = await this.#runner.run(held);
-    this.#workedIn = loop.gap;
+    this.#workedIn = this.#loop.gap;
+    const outcome = this.#runner.run(held);
+    if (!(outcome instanceof Promise)) return this.#settle(held, outcome);
+    return outcome.then((outcome) => {
+      this.#workedIn = this.#loop.gap;
+      this.#settle(held, outcome);
+    });
+  }
+
+  #settle(held: HeldDelivery, outcome: Outcome): void {
     switch (outcome.kind) {
       case "ack":
         held.ack();
@@ -333,8 +342,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   }
 
   #loopBlocked(blockedMs: number): void {
-    const { loop } = coreOf(this.#connection);
-    if (this.#pool.running === 0 && this.#workedIn !== loop.gap) return;
+    if (this.#pool.running === 0 && this.#workedIn !== this.#loop.gap) return;
     const { queueName } = this;
     this.emitProblem(
       "loopblocked",

@@ -104,6 +104,8 @@ export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsum
     "taskFunction",
     "taskModule",
     "isolation",
+    "taskPermissions",
+    "taskRunFlags",
     "workers",
     "prefetch",
     "exchange",

@@ -16,6 +16,10 @@ type HeldState =
   | { readonly kind: "settled" }
   | { readonly kind: "lost" };
 
+const HELD: HeldState = { kind: "held" };
+const SETTLED: HeldState = { kind: "settled" };
+const LOST: HeldState = { kind: "lost" };
+
 /**
  * One delivery, from its arrival until it is settled or its channel is lost. It belongs to the
  * subscription that received it, and can settle nothing anywhere else.
@@ -27,7 +31,7 @@ export class HeldDelivery implements MessageSettlement, Linked<HeldDelivery> {
   readonly delivery: Delivery;
   readonly message: Message;
   #owner: DeliveryOwner;
-  #state: HeldState = { kind: "held" };
+  #state = HELD;
   #abort: AbortController | undefined;
   #abortReason: Error | undefined;
   #onAbort: ((reason: Error) => void) | undefined;
@@ -78,7 +82,7 @@ export class HeldDelivery implements MessageSettlement, Linked<HeldDelivery> {
   retryNow(): void {
     if (this.#state.kind !== "retrying") return;
     clearTimeout(this.#state.timer);
-    this.#state = { kind: "held" };
+    this.#state = HELD;
     this.#settle("requeue");
   }
 
@@ -104,13 +108,13 @@ export class HeldDelivery implements MessageSettlement, Linked<HeldDelivery> {
   lose(reason: Error): void {
     if (this.#state.kind === "settled") return;
     if (this.#state.kind === "retrying") clearTimeout(this.#state.timer);
-    this.#state = { kind: "lost" };
+    this.#state = LOST;
     this.abort(reason);
   }
 
   #settle(how: Settlement): boolean {
     if (this.#state.kind !== "held") return false;
-    this.#state = { kind: "settled" };
+    this.#state = SETTLED;
     return this.#owner.settle(this, how);
   }
 }

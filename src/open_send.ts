@@ -14,6 +14,7 @@ export class OpenSend implements Send, Linked<OpenSend> {
   reject!: (error: Error) => void;
   settled = false;
   written = false;
+  rewritten = false;
   returned: string | undefined = undefined;
   previous: OpenSend | undefined = undefined;
   next: OpenSend | undefined = undefined;

@@ -1,6 +1,6 @@
 import type { DriverChannel, DriverConnection, OutgoingMessage } from "./amqp/driver.ts";
 import type { BackoffOptions } from "./backoff.ts";
-import { ownBody } from "./body_store.ts";
+import { dropSpares, giveBack, ownBody } from "./body_store.ts";
 import { ChannelSession, LEAST_CLOSE_MS } from "./channel_session.ts";
 import { ConfirmWindow, type Send } from "./confirm_window.ts";
 import { findCulprits } from "./culprits.ts";
@@ -143,6 +143,7 @@ export class Outbox {
     this.#unobserve();
     await this.#session.stop(deadline.left(LEAST_CLOSE_MS));
     this.#window.clear();
+    dropSpares();
     return {
       unsent: abandoned.filter((send) => !send.written).map(toUnsent),
       unknown: abandoned.filter((send) => send.written).map(toUnsent),
@@ -255,8 +256,11 @@ export class Outbox {
     for (const send of this.#window.confirm(tag, multiple)) {
       if (send.returned !== undefined) {
         this.#settle(send, new UnroutableError(target(send), send.returned));
+      } else if (ok) {
+        // The broker has it all. Of an earlier channel nobody knows whether something still reads.
+        if (this.#settle(send) && !send.rewritten) giveBack(send.message.body);
       } else {
-        this.#settle(send, ok ? undefined : new NackedError(target(send)));
+        this.#settle(send, new NackedError(target(send)));
       }
     }
     this.#pump();
@@ -282,10 +286,12 @@ export class Outbox {
     return culprits.length > 0;
   }
 
-  #settle(send: OpenSend, error?: PublishError): void {
-    if (!this.#window.settle(send)) return;
+  /** Returns whether this was its outcome: a callback may have brought it another meanwhile. */
+  #settle(send: OpenSend, error?: PublishError): boolean {
+    if (!this.#window.settle(send)) return false;
     this.#conclude(send, error);
     this.#room.update();
+    return true;
   }
 
   /** Tells the program the outcome of a send, once. */

@@ -17,8 +17,8 @@ export interface TaskObserver {
 export interface Runner {
   /** Set while as many tasks as there are workers run on although their time is over. */
   readonly stuck: Health | undefined;
-  /** Runs the task of one message; never rejects. */
-  run(held: HeldDelivery): Promise<Outcome>;
+  /** Runs the task of one message; neither throws nor rejects. */
+  run(held: HeldDelivery): Outcome | Promise<Outcome>;
 }
 
 /** Runs the task of one message: what it throws, returns or overruns becomes an outcome. */
@@ -49,24 +49,27 @@ export class TaskRunner implements Runner {
     };
   }
 
-  async run(held: HeldDelivery): Promise<Outcome> {
+  /** Where the task returns at once, so does this. */
+  run(held: HeldDelivery): Outcome | Promise<Outcome> {
     const { taskTimeoutMs } = this.#options;
-    const task = this.#outcome(held.message);
-    const outcome = taskTimeoutMs === undefined
-      ? await task
-      : await this.#inTime(held, task, taskTimeoutMs);
+    const taskFunction = this.#taskFunction;
+    let returned: unknown;
+    try {
+      returned = taskFunction(held.message);
+      if (!isThenable(returned)) return this.#tell(held, outcomeOfReturn(returned));
+    } catch (thrown) {
+      return this.#tell(held, outcomeOfThrow(thrown));
+    }
+    const task = Promise.resolve(returned).then(outcomeOfReturn, outcomeOfThrow);
+    const outcome = taskTimeoutMs === undefined ? task : this.#inTime(held, task, taskTimeoutMs);
+    return outcome.then((outcome) => this.#tell(held, outcome));
+  }
+
+  #tell(held: HeldDelivery, outcome: Outcome): Outcome {
     if ((outcome.kind === "retry" || outcome.kind === "reject") && outcome.failure !== undefined) {
       this.#observer.failed(held.message, outcome.failure, outcome.kind);
     }
     return outcome;
-  }
-
-  async #outcome(message: Message): Promise<Outcome> {
-    try {
-      return outcomeOfReturn(await this.#taskFunction(message));
-    } catch (thrown) {
-      return outcomeOfThrow(thrown);
-    }
   }
 
   async #inTime(
@@ -102,4 +105,10 @@ function tookTooLong(taskTimeoutMs: number, taskGraceMs: number): Error {
       `counts as failed, and what it returns is ignored: heed "message.signal"`,
     "TimeoutError",
   );
+}
+
+/** Whether a task's value is to be waited for. */
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null &&
+    typeof (value as Partial<PromiseLike<unknown>>).then === "function";
 }

@@ -1,8 +1,15 @@
+import { Fifo } from "./fifo.ts";
+
 /**
  * So many microtasks in a row in which nothing was added are the end of a turn: more than lie between
  * the ends of two tasks that follow each other, and all of them cost less than one write does.
  */
 const QUIET = 32;
+
+/** What waits for the end of the present turn: of all connections, as they share it. */
+const waiting = new Fifo<TurnEnd>();
+let quiet = 0;
+let isAwaited = false;
 
 /**
  * Does something once at the end of a turn: when the program has nothing more to do for now. A turn
@@ -12,8 +19,7 @@ const QUIET = 32;
  */
 export class TurnEnd {
   #run: () => void;
-  #quiet = 0;
-  #pending = false;
+  #isWaiting = false;
 
   constructor(run: () => void) {
     this.#run = run;
@@ -21,15 +27,29 @@ export class TurnEnd {
 
   /** Something was added: the end is to come after it. */
   await(): void {
-    this.#quiet = 0;
-    if (this.#pending) return;
-    this.#pending = true;
-    queueMicrotask(this.#step);
+    quiet = 0;
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    waiting.push(this);
+    if (isAwaited) return;
+    isAwaited = true;
+    queueMicrotask(step);
   }
 
-  #step = (): void => {
-    if (++this.#quiet < QUIET) return queueMicrotask(this.#step);
-    this.#pending = false;
+  /** The turn is over. */
+  end(): void {
+    this.#isWaiting = false;
     this.#run();
-  };
+  }
+}
+
+function step(): void {
+  if (++quiet < QUIET) return queueMicrotask(step);
+  try {
+    // What is added now is added at the end: the frames of acknowledgements need not wait once more.
+    while (waiting.length > 0) waiting.shift()!.end();
+  } finally {
+    isAwaited = waiting.length > 0;
+    if (isAwaited) queueMicrotask(step);
+  }
 }

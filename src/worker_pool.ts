@@ -1,6 +1,9 @@
 import { Semaphore } from "@std/async/unstable-semaphore";
 import { Fifo } from "./fifo.ts";
 
+/** Works on one unit; returns a promise where that is not done at once. Must not throw or reject. */
+export type Work<Unit> = (unit: Unit) => Promise<void> | void;
+
 /**
  * Works on units in parallel, as many at a time as there are permits, and in the order in which
  * they came. It knows nothing of what a unit is.
@@ -9,16 +12,18 @@ import { Fifo } from "./fifo.ts";
  */
 export class WorkerPool<Unit> {
   #permits: Semaphore;
-  #work: (unit: Unit) => Promise<void>;
+  #work: Work<Unit>;
   #waiting = new Fifo<Unit>();
+  /** The permit of the unit that ended last, for the next to begin: most end before another comes. */
+  #spare: Disposable | undefined;
   #running = 0;
   #idle: PromiseWithResolvers<void> | undefined;
 
   /**
    * @param workers How many units are worked on at a time.
-   * @param work Works on one unit; must not reject.
+   * @param work Works on one unit.
    */
-  constructor(workers: number, work: (unit: Unit) => Promise<void>) {
+  constructor(workers: number, work: Work<Unit>) {
     this.#permits = new Semaphore(workers);
     this.#work = work;
   }
@@ -48,24 +53,28 @@ export class WorkerPool<Unit> {
 
   #begin(): void {
     while (this.#waiting.length > 0) {
-      const permit = this.#permits.tryAcquire();
+      const permit = this.#spare ?? this.#permits.tryAcquire();
       if (permit === undefined) return;
-      void this.#run(this.#waiting.shift()!, permit);
+      this.#spare = undefined;
+      this.#running++;
+      const work = this.#work(this.#waiting.shift()!);
+      // Units that take no time come by the thousand: no promise is made for them.
+      if (work === undefined) this.#end(permit);
+      else {
+        void work.then(() => {
+          this.#end(permit);
+          this.#begin();
+        });
+      }
     }
   }
 
-  async #run(unit: Unit, permit: Disposable): Promise<void> {
-    this.#running++;
-    try {
-      await this.#work(unit);
-    } finally {
-      this.#running--;
-      permit[Symbol.dispose]();
-      this.#begin();
-      if (this.#running === 0 && this.#waiting.length === 0) {
-        this.#idle?.resolve();
-        this.#idle = undefined;
-      }
-    }
+  #end(permit: Disposable): void {
+    this.#running--;
+    if (this.#spare === undefined) this.#spare = permit;
+    else permit[Symbol.dispose]();
+    if (this.#idle === undefined || this.#running > 0 || this.#waiting.length > 0) return;
+    this.#idle.resolve();
+    this.#idle = undefined;
   }
 }

@@ -1,5 +1,5 @@
-import { assert, assertEquals, assertNotStrictEquals } from "@std/assert";
-import { copyBody, encodeText } from "../src/body_store.ts";
+import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
+import { copyBody, dropSpares, encodeText, giveBack } from "../src/body_store.ts";
 import { caseName, casesToRun, randomOfCase } from "./support/fuzz.ts";
 
 const SMALL_BYTES = 4_096;
@@ -70,4 +70,45 @@ Deno.test("copyBody and encodeText leave all earlier bodies as they were (fuzz)"
     }
     for (const { body, expected } of kept) assertEquals(body, expected, caseName(index));
   }
+});
+
+/** A copy of a body of this length, with which nothing that was given back is used. */
+function fresh(length: number): Uint8Array {
+  dropSpares();
+  return copyBody(new Uint8Array(length).fill(1));
+}
+
+Deno.test("copyBody uses the memory of a large body again that was given back, once", () => {
+  const before = fresh(200_000);
+  giveBack(before);
+  const bodies = [150_000, 150_000].map((length) => copyBody(new Uint8Array(length).fill(2)));
+  for (const body of bodies) assertEquals(body, new Uint8Array(150_000).fill(2));
+  assertEquals(bodies.map(({ buffer }) => buffer === before.buffer), [true, false]);
+});
+
+Deno.test("copyBody uses no memory that is too small, or far too large", () => {
+  const before = fresh(200_000);
+  giveBack(before);
+  for (const length of [200_001, 99_999, 100]) {
+    assertNotStrictEquals(copyBody(new Uint8Array(length)).buffer, before.buffer);
+  }
+  for (const length of [200_000, 100_000]) {
+    const body = copyBody(new Uint8Array(length));
+    assertStrictEquals(body.buffer, before.buffer);
+    giveBack(body);
+  }
+});
+
+Deno.test("giveBack takes nothing that small bodies share, and keeps no more than 16 MiB", () => {
+  const small = fresh(100);
+  giveBack(small);
+  assertNotStrictEquals(copyBody(new Uint8Array(64 * 1024)).buffer, small.buffer);
+  const megabyte = 1024 * 1024;
+  giveBack(fresh(17 * megabyte));
+  const given = Array.from({ length: 20 }, () => copyBody(new Uint8Array(megabyte)));
+  for (const body of given) giveBack(body);
+  const known = new Set(given.map(({ buffer }) => buffer));
+  const taken = Array.from({ length: 20 }, () => copyBody(new Uint8Array(megabyte)));
+  assertEquals(taken.filter(({ buffer }) => known.has(buffer)).length, 16);
+  dropSpares();
 });

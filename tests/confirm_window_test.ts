@@ -20,6 +20,7 @@ function send(sequence: number, options: Partial<Send> = {}): TestSend {
     deadline: sequence,
     settled: false,
     written: false,
+    rewritten: false,
     returned: undefined,
     previous: undefined,
     next: undefined,

@@ -25,6 +25,7 @@ function send(sequence: number, exchange: string, size = 1): Send {
     deadline: 0,
     settled: false,
     written: true,
+    rewritten: false,
     returned: undefined,
   };
 }

@@ -79,7 +79,7 @@ Deno.test("prepareMessage refuses a message, or it arrives just as it was given 
     const options = new WildOptions(randomOfCase(index)).options();
     try {
       const message = prepareMessage(options, () => `id-${index}`);
-      assertEquals(channel.publish(message), written.length + 1);
+      channel.publish(message);
       written.push({ index, message });
     } catch (error) {
       if (error instanceof ConfigurationError && !error.message.startsWith("Cannot write")) {

@@ -1,4 +1,12 @@
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertNotStrictEquals,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
+import { copyBody } from "../src/body_store.ts";
 import {
   AccessRefusedError,
   AuthenticationError,
@@ -411,6 +419,56 @@ Deno.test("Outbox hands failed messages back in memory of their own", async () =
     "given up",
     "given up",
   ]);
+});
+
+Deno.test("Outbox uses the memory of a large message again once it is confirmed, and of no other", async () => {
+  const written: { text: string; buffer: ArrayBufferLike }[] = [];
+  await using made = outboxForTest({ onSendFailure: () => {} }, {
+    publish: (_channel, _tag, { body }) => {
+      written.push({ text: new TextDecoder().decode(body.subarray(0, 1)), buffer: body.buffer });
+    },
+  });
+  await made.start();
+  const send = (text: string) => {
+    const { length } = written;
+    made.send("", { body: new Uint8Array(100_000).fill(text.charCodeAt(0)) });
+    return written[length].buffer;
+  };
+  let channel = await made.channel();
+  const confirmed = send("a");
+  channel.confirm(1);
+  const refused = send("b");
+  assertStrictEquals(refused, confirmed);
+  channel.confirm(2, false, false);
+  const returned = send("c");
+  assertNotStrictEquals(returned, refused);
+  channel.return(3);
+  channel.confirm(3);
+  const lost = send("d");
+  assertNotStrictEquals(lost, returned);
+  const before = channel;
+  channel.lose(new ConnectionError("gone"));
+  channel = await made.channel(before);
+  await eventually("it is written again", () => written.length === 5);
+  assertEquals(written[4], { text: "d", buffer: lost });
+  // What writes to the channel of before may still read from it.
+  channel.confirm(1);
+  assertNotStrictEquals(send("e"), lost);
+  channel.confirm(2);
+});
+
+Deno.test("Outbox does not use the memory of a message again that was handed back while it was confirmed", async () => {
+  const handedBack: Uint8Array[] = [];
+  await using made = outboxForTest({
+    onSendFailure: (_error, { body }) => void handedBack.push(body),
+  });
+  await made.start();
+  const channel = await made.channel();
+  made.send("a", {}, { ackCallback: () => made.outbox.abandon("the test gave it up", false) });
+  made.send("", { body: new Uint8Array(100_000) });
+  channel.confirm(2, true);
+  assertEquals(handedBack.length, 1);
+  assertNotStrictEquals(copyBody(new Uint8Array(100_000)).buffer, handedBack[0].buffer);
 });
 
 Deno.test("Outbox.stop waits for confirms, then closes its channel", async () => {

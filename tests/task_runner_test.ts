@@ -43,6 +43,16 @@ Deno.test("TaskRunner makes a retry of what a task throws, at once or later (fai
   }
 });
 
+Deno.test("TaskRunner tells of a value that is no status, returned at once or later", async () => {
+  for (const task of [() => 7, () => Promise.resolve(7)]) {
+    const { run, failures } = runnerForTest(task as unknown as TaskFunction);
+    assertEquals((await run()).kind, "retry");
+    assertEquals(failures.map(([message, outcome]) => [message.includes("7"), outcome]), [
+      [true, "retry"],
+    ]);
+  }
+});
+
 Deno.test("TaskRunner says nothing of a task that fails by its own word", async () => {
   const { run, failures } = runnerForTest(() => MessageStatus.FAIL_RETRY_LATER);
   assertEquals([await run(), failures], [{ kind: "retry" }, []]);

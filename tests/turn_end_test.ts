@@ -62,3 +62,33 @@ Deno.test("TurnEnd that adds to itself comes again", async () => {
   await nextTurn();
   assertEquals(left, -1);
 });
+
+Deno.test("TurnEnd is one for all: what one does at the end does not wait for another", async () => {
+  const order: string[] = [];
+  const later = new TurnEnd(() => order.push("later"));
+  const first = new TurnEnd(() => {
+    order.push("first");
+    later.await();
+    queueMicrotask(() => order.push("a microtask"));
+  });
+  first.await();
+  await nextTurn();
+  assertEquals(order, ["first", "later", "a microtask"]);
+});
+
+Deno.test("TurnEnd of one comes although that of another throws", async () => {
+  let came = false;
+  const thrown = Promise.withResolvers<unknown>();
+  const listener = (event: ErrorEvent) => {
+    event.preventDefault();
+    thrown.resolve(event.error);
+  };
+  addEventListener("error", listener, { once: true });
+  new TurnEnd(() => {
+    throw new Error("broken");
+  }).await();
+  new TurnEnd(() => came = true).await();
+  assertEquals(`${await thrown.promise}`, "Error: broken");
+  await nextTurn();
+  assertEquals(came, true);
+});

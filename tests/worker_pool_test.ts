@@ -32,6 +32,25 @@ Deno.test("WorkerPool begins as many units as it has workers, and then one for e
   assertEquals(pool.running, 0);
 });
 
+Deno.test("WorkerPool has all its workers again after they have ended", async () => {
+  const { pool, begun, end } = poolForTest(3);
+  for (const units of [[1, 2, 3], [4, 5, 6, 7], [8]]) {
+    const before = begun.length;
+    for (const unit of units) pool.submit(unit);
+    assertEquals(begun.slice(before), units.slice(0, 3));
+    for (const unit of units) await end(unit);
+    assertEquals(pool.running, 0);
+  }
+});
+
+Deno.test("WorkerPool is done at once with units that take no time", async () => {
+  const done: number[] = [];
+  const pool: WorkerPool<number> = new WorkerPool(1, (unit) => void done.push(unit));
+  for (const unit of [1, 2, 3]) pool.submit(unit);
+  assertEquals([done, pool.running], [[1, 2, 3], 0]);
+  await pool.idle();
+});
+
 Deno.test("WorkerPool.withdraw takes back what has not begun", async () => {
   const { pool, begun, end } = poolForTest(1);
   for (const unit of [1, 2, 3]) pool.submit(unit);

@@ -41,12 +41,12 @@ async function confirming(wire: Wire): Promise<void> {
   );
 }
 
-async function consuming(wire: Wire, queue: string, prefetch: number): Promise<void> {
+async function consuming(wire: Wire, queue: string, prefetch: number, channel = 1): Promise<void> {
   const qos = new Bytes().uint(0, 4).uint(prefetch, 2).uint(0, 1).done();
-  await wire.call(methodFrame(1, Method.basicQos, qos), Method.basicQosOk);
+  await wire.call(methodFrame(channel, Method.basicQos, qos), Method.basicQosOk);
   const consume = new Bytes().uint(0, 2).shortString(queue).shortString("").uint(0, 1).uint(0, 4)
     .done();
-  await wire.call(methodFrame(1, Method.basicConsume, consume), Method.basicConsumeOk);
+  await wire.call(methodFrame(channel, Method.basicConsume, consume), Method.basicConsumeOk);
 }
 
 async function sender({ url, queue, body, window }: SendOptions) {
@@ -102,22 +102,26 @@ function die(error: Error): never {
   Deno.exit(1);
 }
 
-async function receiver({ url, queue, prefetch, received }: ReceiveOptions) {
-  let last = 0;
-  let acknowledged = 0;
+async function receiver({ url, queue, prefetch, consumers, received }: ReceiveOptions) {
+  /** By channel, the last delivery of those that are not acknowledged yet. */
+  const last = new Map<number, number>();
   const wire = await Wire.open(url, {
     next() {
-      if (acknowledged === last) return undefined;
-      acknowledged = last;
-      return ackFrame(last, true);
+      if (last.size === 0) return undefined;
+      const acks = new Bytes();
+      for (const [channel, tag] of last) acks.raw(ackFrame(channel, tag));
+      last.clear();
+      return acks.done();
     },
-    delivered(tag, bytes, head) {
-      last = tag;
+    delivered(tag, bytes, head, channel) {
+      last.set(channel, tag);
       received(bytes, head);
     },
     failed: die,
-  });
-  await consuming(wire, queue, prefetch);
+  }, consumers);
+  for (let channel = 1; channel <= consumers; channel++) {
+    await consuming(wire, queue, prefetch, channel);
+  }
   return { close: () => wire.close() };
 }
 
@@ -145,7 +149,7 @@ async function pipeline({ url, queue, to, prefetch, body, passed }: PipelineOpti
   const incoming = wires.incoming = await Wire.open(url, {
     next() {
       if (acknowledged === confirms.low) return undefined;
-      const frame = ackFrame(confirms.low, true);
+      const frame = ackFrame(1, confirms.low);
       for (; acknowledged < confirms.low; acknowledged++) passed();
       return frame;
     },

@@ -89,13 +89,13 @@ export function methodFrame(
   return frame(1, channel, new Bytes().uint(method, 4).raw(args).done());
 }
 
-/** The frame that acknowledges a delivery on channel 1, and with `multiple` all before it. */
-export function ackFrame(tag: number, multiple: boolean): Uint8Array<ArrayBuffer> {
-  return methodFrame(
-    1,
-    Method.basicAck,
-    new Bytes().long(tag).uint(multiple ? 1 : 0, 1).done(),
-  );
+/** The frame that acknowledges a delivery and all before it on its channel. */
+export function ackFrame(channel: number, tag: number): Uint8Array<ArrayBuffer> {
+  const frame = ACK.slice();
+  const view = new DataView(frame.buffer);
+  view.setUint16(1, channel);
+  view.setBigUint64(11, BigInt(tag));
+  return frame;
 }
 
 /** All frames of a message to a queue: persistent, mandatory, with a message id, as everybody's. */
@@ -121,3 +121,5 @@ export function messageFrames(
   }
   return all.done();
 }
+
+const ACK = methodFrame(1, Method.basicAck, new Bytes().long(0).uint(1, 1).done());

@@ -1,4 +1,4 @@
-/** A bare socket to the broker, with one channel and the least parsing that counts. */
+/** A bare socket to the broker, with the least parsing that counts. */
 
 import { Bytes, FRAME_MAX, Method, methodFrame } from "./frames.ts";
 
@@ -8,7 +8,7 @@ export interface WireEvents {
   readonly next: () => Uint8Array<ArrayBuffer> | undefined;
   readonly confirmed?: (tag: number, multiple: boolean) => void;
   /** `head` holds the body where that came in one frame; it must not be kept. */
-  readonly delivered?: (tag: number, bytes: number, head: Uint8Array) => void;
+  readonly delivered?: (tag: number, bytes: number, head: Uint8Array, channel: number) => void;
   /** All that one read has brought was told. */
   readonly parsed?: () => void;
   /** The connection is of no use any more. */
@@ -20,7 +20,7 @@ const BUFFER_BYTES = 1024 * 1024;
 const WHOLE_BYTES = 4096;
 const NOTHING = new Uint8Array();
 
-/** A connection with one channel. */
+/** A connection with some channels, the frames of whose messages do not come mixed. */
 export class Wire {
   #conn: Deno.TcpConn;
   #events: WireEvents;
@@ -35,6 +35,7 @@ export class Wire {
   #left = 0;
   #bytes = 0;
   #tag = 0;
+  #channel = 0;
   #head: Uint8Array = NOTHING;
 
   private constructor(conn: Deno.TcpConn, events: WireEvents) {
@@ -42,7 +43,7 @@ export class Wire {
     this.#events = events;
   }
 
-  static async open(url: string, events: WireEvents): Promise<Wire> {
+  static async open(url: string, events: WireEvents, channels = 1): Promise<Wire> {
     const { hostname, port, username, password, pathname } = new URL(url);
     const vhost = decodeURIComponent(pathname.slice(1)) || "/";
     const conn = await Deno.connect({ hostname, port: Number(port || 5672) });
@@ -59,14 +60,17 @@ export class Wire {
     const startOk = new Bytes().uint(0, 4).shortString("PLAIN").longString(login)
       .shortString("en_US").done();
     await wire.call(methodFrame(0, Method.connectionStartOk, startOk), Method.connectionTune);
-    const tuneOk = new Bytes().uint(1, 2).uint(FRAME_MAX, 4).uint(0, 2).done();
+    const tuneOk = new Bytes().uint(channels, 2).uint(FRAME_MAX, 4).uint(0, 2).done();
     await wire.write(methodFrame(0, Method.connectionTuneOk, tuneOk));
     const vhostAndReserved = new Bytes().shortString(vhost).uint(0, 2).done();
     await wire.call(
       methodFrame(0, Method.connectionOpen, vhostAndReserved),
       Method.connectionOpenOk,
     );
-    await wire.call(methodFrame(1, Method.channelOpen, new Uint8Array(1)), Method.channelOpenOk);
+    for (let channel = 1; channel <= channels; channel++) {
+      const open = methodFrame(channel, Method.channelOpen, new Uint8Array(1));
+      await wire.call(open, Method.channelOpenOk);
+    }
     return wire;
   }
 
@@ -167,7 +171,7 @@ export class Wire {
   }
 
   #delivered(): void {
-    this.#events.delivered?.(this.#tag, this.#bytes, this.#head);
+    this.#events.delivered?.(this.#tag, this.#bytes, this.#head, this.#channel);
     this.#head = NOTHING;
   }
 
@@ -179,6 +183,7 @@ export class Wire {
         return this.#events.confirmed?.(uint32(buffer, args + 4), buffer[args + 8] !== 0);
       case Method.basicDeliver:
         this.#tag = uint32(buffer, args + 1 + buffer[args] + 4);
+        this.#channel = buffer[args - 10] << 8 | buffer[args - 9];
         return;
       case Method.basicNack:
       case Method.basicReturn:

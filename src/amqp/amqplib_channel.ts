@@ -29,7 +29,6 @@ export class AmqplibChannel implements DriverChannel {
   #channel: Channel;
   #events: ChannelEvents;
   #callTimeoutMs: number;
-  #lastTag = 0;
   /** Rejects when the channel is gone. */
   #gone = Promise.withResolvers<never>();
   /** Where messages and settlements go past amqplib, if they can. */
@@ -103,7 +102,7 @@ export class AmqplibChannel implements DriverChannel {
     channel.on("return", (message) => events.returned(readReturn(message)));
   }
 
-  publish(message: OutgoingMessage): number {
+  publish(message: OutgoingMessage): void {
     try {
       if (this.#fast !== undefined) this.#fast.publish(message);
       else {
@@ -126,7 +125,6 @@ export class AmqplibChannel implements DriverChannel {
         { cause: error },
       );
     }
-    return ++this.#lastTag;
   }
 
   settle(tag: number, how: Settlement, multiple = false): void {

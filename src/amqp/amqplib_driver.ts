@@ -84,12 +84,22 @@ function connectOptions({ endpoint, heartbeatSeconds }: ConnectTarget): Options.
   };
 }
 
+/** Up to here reading goes on by itself; by default it is stopped and started for each piece. */
+const READ_AHEAD_BYTES = 256 * 1024;
+
+/** Options of a socket that are not in amqplib's types; it hands on whatever it is given. */
+interface NetOptions {
+  readonly signal: AbortSignal;
+  readonly readableHighWaterMark: number;
+}
+
 function socketOptions(
   { endpoint, connectionName }: ConnectTarget,
   signal: AbortSignal,
 ): SocketOptions {
-  const options: SocketOptions & { signal: AbortSignal } = {
+  const options: SocketOptions & NetOptions = {
     noDelay: true,
+    readableHighWaterMark: READ_AHEAD_BYTES,
     signal,
     clientProperties: {
       product: "lapinmq",

@@ -147,8 +147,8 @@ export type Settlement = "ack" | "reject" | "requeue" | "release";
 
 /** An open channel. */
 export interface DriverChannel {
-  /** Writes a message and returns its delivery tag, counted from 1. */
-  publish(message: OutgoingMessage): number;
+  /** Writes a message; its delivery tag is the next on this channel, counted from 1. */
+  publish(message: OutgoingMessage): void;
   /** Settles one delivery; with `multiple`, acknowledges all up to it that are not settled yet. */
   settle(tag: number, how: Settlement, multiple?: boolean): void;
   prefetch(count: number): Promise<void>;

@@ -1,6 +1,9 @@
 import type { ConsumerOptions, TaskFunction } from "../consumer_options.ts";
 import { ConfigurationError } from "../errors.ts";
 import { oneOf, show } from "../validate.ts";
+import { resolveTaskPermissions, resolveTaskRunFlags } from "./process_flags.ts";
+import type { ProcessOptions } from "./process_command.ts";
+import type { TaskInProcess } from "./task_in_process.ts";
 
 /** A task that runs in the program itself. */
 export interface TaskInProgram {
@@ -13,6 +16,10 @@ export interface TaskInProgram {
   taskModule?: undefined;
   /** For tasks that do not run in the program. */
   isolation?: undefined;
+  /** For tasks that run in processes. */
+  taskPermissions?: undefined;
+  /** For tasks that run in processes. */
+  taskRunFlags?: undefined;
 }
 
 /** A task that runs in threads of the program. */
@@ -32,32 +39,39 @@ export interface TaskInThread {
    * @default {"thread"}
    */
   isolation?: "thread";
+  /** For tasks that run in processes: a thread has the permissions of the program. */
+  taskPermissions?: undefined;
+  /** For tasks that run in processes. */
+  taskRunFlags?: undefined;
 }
 
 /** Where a task runs. */
-export type TaskPlace = TaskInProgram | TaskInThread;
+export type TaskPlace = TaskInProgram | TaskInThread | TaskInProcess;
+
+/** A task module, validated. */
+export type ResolvedTaskModule =
+  | { readonly kind: "thread"; readonly href: string }
+  | { readonly kind: "process"; readonly href: string; readonly options: ProcessOptions };
 
 /** Where a task runs, validated. */
 export type ResolvedTask =
   | { readonly kind: "function"; readonly taskFunction: TaskFunction }
-  | { readonly kind: "module"; readonly href: string; readonly isolation: "thread" };
+  | ResolvedTaskModule;
+
+/** Options that are for tasks apart from the program, or for processes alone. */
+const APART = ["isolation", "taskPermissions", "taskRunFlags"] as const;
+const OF_PROCESSES = ["taskPermissions", "taskRunFlags"] as const;
 
 /** Validates the options that say where the task runs. */
 export function resolveTask(options: ConsumerOptions): ResolvedTask {
-  const { taskFunction, taskModule, isolation } = options;
+  const { taskFunction, taskModule } = options;
   if (taskFunction !== undefined && taskModule !== undefined) {
     throw new ConfigurationError(
       `Cannot use both "taskFunction" and "taskModule": the task runs either in the program or in ` +
         `threads or processes: give one of them`,
     );
   }
-  if (taskModule !== undefined) {
-    return {
-      kind: "module",
-      href: resolveModule(taskModule),
-      isolation: oneOf("isolation", isolation, ["thread"], "thread"),
-    };
-  }
+  if (taskModule !== undefined) return resolveTaskModule(options, taskModule);
   if (typeof taskFunction !== "function") {
     throw new ConfigurationError(
       `Cannot use option "taskFunction": received ${
@@ -66,7 +80,7 @@ export function resolveTask(options: ConsumerOptions): ResolvedTask {
         `takes a message and returns a MessageStatus; or give "taskModule"`,
     );
   }
-  for (const name of ["isolation"] as const) {
+  for (const name of APART) {
     if (options[name] === undefined) continue;
     throw new ConfigurationError(
       `Cannot use option "${name}" with "taskFunction": it is for tasks that run in threads or ` +
@@ -74,6 +88,24 @@ export function resolveTask(options: ConsumerOptions): ResolvedTask {
     );
   }
   return { kind: "function", taskFunction };
+}
+
+function resolveTaskModule(options: ConsumerOptions, taskModule: unknown): ResolvedTaskModule {
+  const href = resolveModule(taskModule);
+  const kind = oneOf("isolation", options.isolation, ["thread", "process"], "thread");
+  if (kind === "process") {
+    const permissions = resolveTaskPermissions(options.taskPermissions);
+    const runFlags = resolveTaskRunFlags(options.taskRunFlags);
+    return { kind, href, options: { permissions, runFlags } };
+  }
+  for (const name of OF_PROCESSES) {
+    if (options[name] === undefined) continue;
+    throw new ConfigurationError(
+      `Cannot use option "${name}" with isolation "thread": a thread is a part of the program, and ` +
+        `may do what the program may: use isolation "process"`,
+    );
+  }
+  return { kind, href };
 }
 
 const PROTOCOLS = ["file:", "http:", "https:", "data:"];

@@ -363,7 +363,7 @@ Deno.test("pitfall 10: a confirm, a refusal and a closed channel are three thing
   await using made = await connectionForTest();
   const events = channelEvents();
   const channel = await made.connection.openChannel(events, { confirms: true });
-  for (let tag = 1; tag <= 5; tag++) assertEquals(channel.publish(messageForTest()), tag);
+  for (let count = 0; count < 5; count++) channel.publish(messageForTest());
   made.client.call(1, "basic.nack", [...longlong(2), ...byte(0)]);
   made.client.call(1, "basic.ack", [...longlong(1), ...byte(0)]);
   made.client.call(1, "basic.nack", [...longlong(4), ...byte(1)]);
@@ -393,7 +393,7 @@ Deno.test("pitfall 10: a confirm of what was never sent costs nothing", async ()
   made.client.call(1, "basic.nack", last);
   await eventually("it is told", () => events.told.length > 0);
   // The tags go on as before.
-  assertEquals([channel.publish(messageForTest()), channel.publish(messageForTest())], [1, 2]);
+  for (let count = 0; count < 2; count++) channel.publish(messageForTest());
   const before = performance.now();
   made.client.call(1, "channel.close", closing(406, "by script"));
   await eventually("it is closed", () => events.told.some((told) => told.startsWith("closed")));
@@ -448,7 +448,7 @@ Deno.test("pitfall 12: what cannot be written is refused, and the channel goes o
     }
   }
   // The tags count what was written.
-  assertEquals(channel.publish(message), 1);
+  channel.publish(message);
   await eventually("it was written", () => made.client.calls.includes("basic.publish"));
   await channel.prefetch(1);
   assertEquals(made.client.calls.filter((name) => name === "basic.publish").length, 1);
@@ -475,7 +475,7 @@ Deno.test("pitfall 13: a body may be any Uint8Array, and arrives as a plain one"
     delivery: (delivery) => deliveries.push(delivery),
   }, { confirms: false });
   const bytes = new Uint8Array([0, 1, 2, 3]).subarray(1, 3);
-  assertEquals(channel.publish({ ...messageForTest(), body: bytes }), 1);
+  channel.publish({ ...messageForTest(), body: bytes });
   await channel.consume("work", "tag");
   made.client.send(delivery(1, "tag", 1, "body"));
   await eventually("it is there", () => deliveries.length === 1);

@@ -251,7 +251,7 @@ async function driven(
   use: (made: {
     server: AmqpServer;
     told: string[];
-    publisher: { publish(message: OutgoingMessage): number };
+    publisher: { publish(message: OutgoingMessage): void };
     consumer: { settle(tag: number, how: "ack", multiple?: boolean): void };
   }) => Promise<void>,
 ): Promise<void> {
@@ -299,7 +299,7 @@ Deno.test("amqplibDriver does the same without the fast lane as with it", async 
     };
     try {
       await driven(async ({ server, told, publisher, consumer }) => {
-        for (let tag = 1; tag <= 5; tag++) assertEquals(publisher.publish(message), tag);
+        for (let count = 0; count < 5; count++) publisher.publish(message);
         server.client.send(delivery(2, "consumer", 1, "one"), delivery(2, "consumer", 2, "two"));
         await eventually("all has arrived", () => told.length === 7);
         consumer.settle(2, "ack", true);

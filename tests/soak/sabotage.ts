@@ -14,8 +14,8 @@ const PATCHES = {
   /** Acknowledges a message before its task has run. */
   "ack-early": [{
     file: "src/consumer.ts",
-    find: "const outcome = await this.#runner.run(held);",
-    replace: "held.ack();\n    const outcome = await this.#runner.run(held);",
+    find: "const outcome = this.#runner.run(held);",
+    replace: "held.ack();\n    const outcome = this.#runner.run(held);",
   }],
   /** Takes a message for confirmed as soon as it is written. */
   "ignore-confirms": [{

@@ -1,10 +1,11 @@
 /** Consumers whose tasks run in threads or processes, and what is left of those. */
 
 import { type BaseConsumerOptions, Consumer, type ConsumerEventMap } from "../../mod.ts";
+import type { TaskPlace } from "../../src/isolation/task_options.ts";
 import { eventually } from "./eventually.ts";
 
 /** Where tasks run apart. */
-export const KINDS = ["thread"] as const;
+export const KINDS = ["thread", "process"] as const;
 
 /** Where tasks run apart. */
 export type Kind = typeof KINDS[number];
@@ -34,7 +35,8 @@ export function isolatedConsumer(
   isolation: Kind,
   options: BaseConsumerOptions & { taskModule?: string | URL },
 ): Consumer & { readonly told: Told } {
-  const consumer = new Consumer({ taskModule: taskModule("obeying"), isolation, ...options });
+  const place = { isolation, taskModule: taskModule("obeying") } as TaskPlace;
+  const consumer = new Consumer({ ...place, ...options } as BaseConsumerOptions & TaskPlace);
   const told: Told = { failures: [], errors: [], lost: [] };
   consumer.addEventListener(
     "taskfailed",

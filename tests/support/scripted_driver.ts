@@ -187,12 +187,11 @@ export class ScriptedChannel implements DriverChannel {
     return this.published.map(({ body }) => new TextDecoder().decode(body));
   }
 
-  publish(message: OutgoingMessage): number {
+  publish(message: OutgoingMessage): void {
     if (!this.open) throw new ConnectionError("The channel is closed");
     const tag = this.published.length + 1;
     this.connection.driver.script.publish?.(this, tag, message);
     this.published.push(message);
-    return tag;
   }
 
   settle(tag: number, how: Settlement, multiple = false): void {

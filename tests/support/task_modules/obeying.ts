@@ -1,8 +1,18 @@
-/** A task that does what its message says: `WORD` or `WORD ARGUMENT`. */
+/**
+ * A task that does what its message says: `WORD` or `WORD ARGUMENT`. It imports nothing of `@std`: a
+ * process does not get the configuration by which the tests find that without jsr.io.
+ */
 
-import { delay } from "@std/async";
 import process from "node:process";
 import { defineTask, MessageStatus, type TaskMessage } from "../../../src/task.ts";
+
+/** Rejects with the reason where the signal aborts. */
+function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    setTimeout(resolve, ms);
+    signal?.addEventListener("abort", () => reject(signal.reason));
+  });
+}
 
 /** Computes for so many milliseconds without awaiting anything. */
 function compute(ms: number): void {
@@ -15,7 +25,7 @@ async function untilAborted({ signal }: TaskMessage, thenMs: number): Promise<vo
   if (!signal.aborted) {
     await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
   }
-  await delay(thenMs);
+  await pause(thenMs);
 }
 
 export default defineTask(async (message) => {
@@ -25,7 +35,7 @@ export default defineTask(async (message) => {
       compute(Number(argument));
       break;
     case "wait":
-      await delay(Number(argument), { signal: message.signal });
+      await pause(Number(argument), message.signal);
       break;
     case "heed":
       await untilAborted(message, Number(argument));
