@@ -43,3 +43,21 @@ export function wireMessage(parts: Partial<WireMessage>): WireMessage {
     ...parts,
   };
 }
+
+/** The processes that run tasks for this one. */
+export function taskProcesses(): number[] {
+  const ids = [...Deno.readDirSync("/proc")].map(({ name }) => Number(name));
+  return ids.filter((id) => id > 0 && runsTasks(id));
+}
+
+function runsTasks(id: number): boolean {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${id}/stat`);
+    const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    if (Number(parent) !== Deno.pid) return false;
+    // One that has ended, but that nobody has waited for, has no command any more.
+    return state === "Z" || Deno.readTextFileSync(`/proc/${id}/cmdline`).includes("serveProcess");
+  } catch {
+    return false; // It has just ended.
+  }
+}
