@@ -12,8 +12,17 @@ export type ToThread = ToTask | { readonly kind: "end" };
  */
 export const entryHref: string = import.meta.url;
 
+/** Registered, as a task module may import another copy of this library than the program does. */
+const IS_TASK_THREAD = Symbol.for("lapinmq.taskThread");
+
+/** Whether this is such a thread. */
+export function isTaskThread(): boolean {
+  return Object.hasOwn(globalThis, IS_TASK_THREAD);
+}
+
 /** Runs the task of a module for the program that started this thread. */
 export function serveThread(): void {
+  Object.defineProperty(globalThis, IS_TASK_THREAD, { value: true });
   const { port }: { port: MessagePort } = workerData;
   const { exit } = process; // Before the task module is loaded, which might replace it.
   const post = (message: FromTask) => port.postMessage(message);

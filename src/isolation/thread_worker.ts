@@ -4,7 +4,7 @@ import { Deadline } from "../deadline.ts";
 import { ConfigurationError } from "../errors.ts";
 import { mayReadModule } from "../runtime.ts";
 import type { TaskWorker } from "./task_worker.ts";
-import { entryHref, type ToThread } from "./thread_entry.ts";
+import { entryHref, isTaskThread, type ToThread } from "./thread_entry.ts";
 import { errorOf, type FromTask, plainError, type WireMessage, type WireOutcome } from "./wire.ts";
 
 /** A thread whose event loop turns ends within this time; one that does not is in a busy loop. */
@@ -44,6 +44,7 @@ export class ThreadWorker implements TaskWorker {
     this.ready = this.#loaded.promise;
     this.ready.catch(() => {}); // Whoever does not ask is told by `ended`.
     this.ended = this.#end.promise;
+    if (isTaskThread()) throw startedByItsTask();
     for (const module of [entryHref, href]) checkReadable(module);
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
@@ -130,6 +131,15 @@ export class ThreadWorker implements TaskWorker {
 function entry(): URL {
   const source = `import { serveThread } from ${JSON.stringify(entryHref)}; serveThread();`;
   return new URL(`data:text/javascript,${encodeURIComponent(source)}`);
+}
+
+/** Otherwise each thread would start others, without end. */
+function startedByItsTask(): ConfigurationError {
+  return new ConfigurationError(
+    `Cannot start a thread for the task module: this is such a thread already: the task module ` +
+      `starts a consumer as it is loaded: do so only "if (import.meta.main)", or put the task into a ` +
+      `module of its own`,
+  );
 }
 
 /** Deno would print it and end the thread; here it is an error that names the flag. */

@@ -141,3 +141,18 @@ Deno.test("Consumer refuses options of tasks that contradict each other, or are 
     assertThrows(() => new Consumer(all), ConfigurationError, message);
   }
 });
+
+Deno.test("start() fails where the module of a thread starts a consumer of its own as it is loaded", async () => {
+  await using connection = connectionForTest({ startTimeoutMs: 10_000 });
+  const library = JSON.stringify(new URL("../../mod.ts", import.meta.url).href);
+  const consumer = isolatedConsumer("thread", {
+    connection,
+    queueName: "nowhere",
+    taskModule: moduleOf(`
+      import { Consumer } from ${library};
+      await new Consumer({ queueName: "nowhere", taskModule: import.meta.url }).start();`),
+  });
+  const error = await assertRejects(() => consumer.start(), ConfigurationError);
+  assertMatch(error.message, /this is such a thread already: the task module starts a consumer/);
+  await noneLeft();
+});
