@@ -63,7 +63,7 @@ export type { Delivery, FieldTable, FieldValue, MessageProperties } from "./src/
 export type { ConnectionCloseOptions, ConnectionEventMap } from "./src/connection.ts";
 export type { ConnectionOptions, ReconnectOptions } from "./src/connection_options.ts";
 export type { Credentials, CredentialsProvider } from "./src/credentials.ts";
-export type { ConsumerEventMap } from "./src/consumer.ts";
+export type { ConsumerEventMap } from "./src/consumer_events.ts";
 export type { BaseConsumerOptions, ConsumerOptions, TaskFunction } from "./src/consumer_options.ts";
 export type { ConsumerStopOptions, ConsumerStopResult } from "./src/consumer_results.ts";
 export type { ChannelErrorOptions, LapinmqErrorOptions } from "./src/errors.ts";

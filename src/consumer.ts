@@ -3,11 +3,12 @@ import { ChannelSession, LEAST_CLOSE_MS } from "./channel_session.ts";
 import { type Connection, coreOf } from "./connection.ts";
 import type { ConnectionUser } from "./connection_core.ts";
 import { ConsumerAdvice } from "./consumer_advice.ts";
+import type { ConsumerEventMap } from "./consumer_events.ts";
 import { type ConsumerOptions, resolveConsumerOptions } from "./consumer_options.ts";
 import type { ConsumerStopOptions, ConsumerStopResult } from "./consumer_results.ts";
 import { Deadline } from "./deadline.ts";
 import { QueueNotFoundError } from "./errors.ts";
-import { type ErrorDetail, TypedEventTarget } from "./events.ts";
+import { TypedEventTarget } from "./events.ts";
 import { type Health, sessionHealth } from "./health.ts";
 import type { HeldDelivery } from "./held_delivery.ts";
 import type { Message } from "./message.ts";
@@ -23,40 +24,6 @@ import { type Runner, TaskRunner } from "./task_runner.ts";
 import { useConnection } from "./use_connection.ts";
 import { knownOptions, milliseconds } from "./validate.ts";
 import { WorkerPool } from "./worker_pool.ts";
-
-/** The events of a `Consumer` and what their `detail` holds. */
-export interface ConsumerEventMap {
-  /** A task threw, returned something that is no status, or took too long. */
-  taskfailed: {
-    /**
-     * The message that was worked on. Where it ran in a thread and its body was large, the thread has
-     * the memory of that now, and `body` is empty.
-     */
-    readonly message: Message;
-    /** What went wrong. */
-    readonly error: Error;
-    /** What becomes of the message. */
-    readonly outcome: "retry" | "reject";
-  };
-  /** The channel was lost, or could not be opened again; it will be tried again. */
-  channellost: {
-    /** Why. */
-    readonly cause: Error;
-  };
-  /**
-   * The event loop stood still, for half of the heartbeat interval or longer, while tasks of this
-   * consumer ran: one of them computes without awaiting anything, which keeps heartbeats from being
-   * sent, and the broker gives up a connection without them. Give such a task as `taskModule`.
-   */
-  loopblocked: {
-    /** For how many milliseconds, at least. */
-    readonly blockedMs: number;
-    /** The queue it consumes from. */
-    readonly queueName: string;
-  };
-  /** A listener threw. */
-  error: ErrorDetail;
-}
 
 /**
  * Receives messages and works on several of them in parallel. A message is acknowledged after its
@@ -190,9 +157,9 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
 
   /**
    * Connects, binds the queue where that was asked for, and asks the broker for messages. Resolves
-   * when the broker has registered the consumer; a `taskModule` is loaded before that. What may pass by itself, such as a broker that is
-   * still booting, is tried again until the connection's `startTimeoutMs` is over. Does nothing where
-   * it is started already.
+   * when the broker has registered the consumer; a `taskModule` is loaded before that. What may pass
+   * by itself, such as a broker that is still booting, is tried again until the connection's
+   * `startTimeoutMs` is over. Does nothing where it is started already.
    *
    * @throws {ConfigurationError} If the threads or processes of a `taskModule` cannot be started, or
    * cannot load it; `cause` is what it threw.
