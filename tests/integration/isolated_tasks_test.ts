@@ -154,4 +154,22 @@ for (const kind of KINDS) {
       fatal.toSorted(),
     );
   });
+
+  Deno.test(`A message that waits for a ${kind} to be replaced is given back by a drain, and has not failed`, async () => {
+    await using made = await topology();
+    await using connection = connectionForTest();
+    const queueName = await made.queue();
+    const consumer = isolatedConsumer(kind, { connection, queueName, prefetch: 2 });
+    const stopped = Promise.withResolvers<unknown>();
+    consumer.addEventListener("taskfailed", () => {
+      // The next has begun to wait by then; the replacement does not come so soon.
+      setTimeout(() => stopped.resolve(consumer.stop()), 10);
+    });
+    await consumer.start();
+    await made.fill(queueName, ["exit 1", "done"]);
+    assertEquals(await stopped.promise, { completed: 1, released: 1, abandoned: 0 });
+    await noneLeft();
+    assertEquals(consumer.told.failures.length, 1);
+    await made.waitForCount(queueName, 2);
+  });
 }

@@ -3,6 +3,7 @@
 import { type BaseConsumerOptions, Consumer, type ConsumerEventMap } from "../../mod.ts";
 import type { TaskPlace } from "../../src/isolation/task_options.ts";
 import { eventually } from "./eventually.ts";
+import { taskProcesses } from "./task_processes.ts";
 
 /** Where tasks run apart. */
 export const KINDS = ["thread", "process"] as const;
@@ -60,7 +61,10 @@ export function taskThreads(): number {
   }).length;
 }
 
-/** Waits until no thread is left that runs tasks. */
+/** Waits until no thread and no process is left that runs tasks. */
 export async function noneLeft(): Promise<void> {
-  await eventually("no thread of a task is left", () => taskThreads() === 0);
+  await eventually(
+    "no thread or process of a task is left",
+    () => taskThreads() === 0 && taskProcesses().length === 0,
+  );
 }
