@@ -235,7 +235,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     const { state } = this.#lifecycle;
     switch (state.kind) {
       case "running":
-        return this.#runner.stuck ?? this.#connectionHealth();
+        return this.#runner.stuck ?? this.#isolated?.recovering ?? this.#connectionHealth();
       case "starting":
         return { status: "recovering", reason: "starting", since: state.since };
       case "stopping":

@@ -18,11 +18,21 @@ export interface CrewHost {
   ended(why: Error, worker?: TaskWorker): void;
 }
 
+/** There is none that could work. */
+export interface Shortage {
+  /** Why the last one is gone, or could not be replaced. */
+  readonly why: Error;
+  readonly since: Date;
+}
+
 /** The threads or processes of a consumer: started once, used again, and replaced when they end. */
 export class Crew {
   #host: CrewHost;
   /** Those that are not given up, and what resolves when they leave: with why, unless given up. */
   #members = new Map<TaskWorker, PromiseWithResolvers<Error | undefined>>();
+  /** Those of them that have loaded the module. */
+  #ready = new Set<TaskWorker>();
+  #shortage: Shortage | undefined;
   #free = new Fifo<TaskWorker>();
   #waiting = new Fifo<(worker: TaskWorker | undefined) => void>();
   #over = new AbortController();
@@ -53,6 +63,11 @@ export class Crew {
     }
   }
 
+  /** Set while there is none that could work, but for the start. */
+  get shortage(): Shortage | undefined {
+    return this.#shortage;
+  }
+
   /** Waits for one that is free; `undefined` where it is not to be waited for any longer. */
   take(): Promise<TaskWorker | undefined> {
     while (this.#free.length > 0) {
@@ -76,7 +91,7 @@ export class Crew {
    */
   giveUp(worker: TaskWorker): Promise<boolean> {
     this.#members.get(worker)?.resolve(undefined);
-    this.#members.delete(worker);
+    this.#forget(worker);
     return worker.end();
   }
 
@@ -97,7 +112,7 @@ export class Crew {
     const left = Promise.withResolvers<Error | undefined>();
     this.#members.set(worker, left);
     // Why it could not load its module says more than that it has ended then.
-    worker.ready.catch(left.resolve);
+    worker.ready.then(() => this.#isReady(worker), left.resolve);
     void worker.ended.then(left.resolve);
     return worker;
   }
@@ -124,7 +139,7 @@ export class Crew {
     try {
       worker = this.#hire();
     } catch (error) {
-      this.#host.ended(error as Error);
+      this.#lost(error as Error);
       return error as Error;
     }
     worker.ready.then(() => this.giveBack(worker), () => {});
@@ -133,9 +148,27 @@ export class Crew {
 
   async #whenLeft(worker: TaskWorker): Promise<Error | undefined> {
     const why = await this.#members.get(worker)?.promise;
-    this.#members.delete(worker);
-    if (why !== undefined) this.#host.ended(why, worker);
+    this.#forget(worker);
+    if (why !== undefined) this.#lost(why, worker);
     return why;
+  }
+
+  #isReady(worker: TaskWorker): void {
+    if (!this.#members.has(worker)) return;
+    this.#ready.add(worker);
+    this.#shortage = undefined;
+  }
+
+  #forget(worker: TaskWorker): void {
+    this.#members.delete(worker);
+    this.#ready.delete(worker);
+  }
+
+  #lost(why: Error, worker?: TaskWorker): void {
+    if (this.#ready.size === 0) {
+      this.#shortage = { why, since: this.#shortage?.since ?? new Date() };
+    }
+    this.#host.ended(why, worker);
   }
 }
 

@@ -61,6 +61,17 @@ export class IsolatedRunner implements Runner {
     };
   }
 
+  /** Set while there is no thread or process that could work. */
+  get recovering(): Health | undefined {
+    const { shortage } = this.#crew;
+    if (shortage === undefined) return undefined;
+    return {
+      status: "recovering",
+      reason: `no thread or process is left for tasks: ${shortage.why.message}`,
+      since: shortage.since,
+    };
+  }
+
   /**
    * Starts the threads or processes.
    *

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { ConfigurationError, Consumer, type ConsumerOptions } from "../../mod.ts";
 import { connectionForTest } from "../support/broker.ts";
+import { eventually } from "../support/eventually.ts";
 import {
   isolatedConsumer,
   KINDS,
@@ -99,6 +100,38 @@ for (const kind of KINDS) {
       await noneLeft();
     }
     assertEquals(consumer.told.failures, []);
+  });
+
+  Deno.test(`health() tells while no ${kind} can be replaced, and messages wait`, async () => {
+    await using made = await topology();
+    await using connection = connectionForTest();
+    const queueName = await made.queue();
+    const flag = await Deno.makeTempFile();
+    await Deno.remove(flag);
+    const consumer = isolatedConsumer(kind, {
+      connection,
+      queueName,
+      retryDelayMs: 0,
+      taskModule: moduleOf(`
+        import { defineTask } from TASK;
+        const isThere = await Deno.stat(${JSON.stringify(flag)}).then(() => true, () => false);
+        if (isThere) throw new Error("not any more");
+        export default defineTask((message) => message.redelivered ? "SUCCESS" : Deno.exit(3));`),
+    });
+    await consumer.start();
+    await Deno.writeTextFile(flag, "");
+    await made.fill(queueName, ["a"]);
+    const bad = await eventually("it is told", () => {
+      const health = consumer.health();
+      return health.reason?.includes("not any more") && health;
+    });
+    assertEquals(bad.status, "recovering");
+    await Deno.remove(flag);
+    await eventually("it has recovered", () => consumer.health().status === "up");
+    await made.waitForCount(queueName, 0);
+    assertEquals((await consumer.stop()).abandoned, 0);
+    await noneLeft();
+    assertEquals(await made.count(queueName), 0);
   });
 
   Deno.test(`A ${kind} ends where start() fails for another reason`, async () => {
