@@ -85,7 +85,7 @@ function connectOptions({ endpoint, heartbeatSeconds }: ConnectTarget): Options.
 }
 
 /** Up to here reading goes on by itself; by default it is stopped and started for each piece. */
-const READ_AHEAD_BYTES = 256 * 1024;
+const READ_AHEAD_BYTES = 1024 * 1024;
 
 /** Options of a socket that are not in amqplib's types; it hands on whatever it is given. */
 interface NetOptions {
