@@ -81,7 +81,7 @@ Deno.test("49 a task blocks the event loop for three heartbeats: a warning, and 
   const warnings = lines.filter(({ message }) => message.includes("event loop stood still"));
   assert(warnings.length >= 1, "It warns");
   assertEquals(warnings[0].level, "warn");
-  for (const words of [queue, "heartbeat", "Worker"]) {
+  for (const words of [queue, "heartbeat", "taskModule"]) {
     assertStringIncludes(warnings[0].message, words);
   }
 });
