@@ -4,6 +4,7 @@ import type { HeldDelivery } from "./held_delivery.ts";
 import type { Message } from "./message.ts";
 import { type Outcome, outcomeOfReturn, outcomeOfThrow } from "./message_status.ts";
 import { Overruns } from "./overruns.ts";
+import { limitTime } from "./time_limit.ts";
 
 /** Whom a runner tells what it notices. */
 export interface TaskObserver {
@@ -11,6 +12,13 @@ export interface TaskObserver {
   stuckOrNot(): void;
   /** A task failed without saying so itself. */
   failed(message: Message, error: Error, outcome: "retry" | "reject"): void;
+}
+
+/** Tells of a task that failed without saying so itself, if it did. */
+export function tellFailure(observer: TaskObserver, message: Message, outcome: Outcome): void {
+  if ((outcome.kind === "retry" || outcome.kind === "reject") && outcome.failure !== undefined) {
+    observer.failed(message, outcome.failure, outcome.kind);
+  }
 }
 
 /** Runs the tasks of a consumer. */
@@ -66,9 +74,7 @@ export class TaskRunner implements Runner {
   }
 
   #tell(held: HeldDelivery, outcome: Outcome): Outcome {
-    if ((outcome.kind === "retry" || outcome.kind === "reject") && outcome.failure !== undefined) {
-      this.#observer.failed(held.message, outcome.failure, outcome.kind);
-    }
+    tellFailure(this.#observer, held.message, outcome);
     return outcome;
   }
 
@@ -79,20 +85,14 @@ export class TaskRunner implements Runner {
   ): Promise<Outcome> {
     const { taskGraceMs } = this.#options;
     const overrun = Promise.withResolvers<Outcome>();
-    let running = true;
     let overran = false;
-    let timer = setTimeout(() => {
-      held.abort(new DOMException(`The task took longer than ${taskTimeoutMs} ms`, "TimeoutError"));
-      timer = setTimeout(() => {
-        if (!running) return;
-        overran = true;
-        this.#overruns.add(1);
-        overrun.resolve({ kind: "retry", failure: tookTooLong(taskTimeoutMs, taskGraceMs) });
-      }, taskGraceMs);
-    }, taskTimeoutMs);
+    const stopWatch = limitTime(held, { taskTimeoutMs, taskGraceMs }, () => {
+      overran = true;
+      this.#overruns.add(1);
+      overrun.resolve({ kind: "retry", failure: tookTooLong(taskTimeoutMs, taskGraceMs) });
+    });
     void task.then(() => {
-      running = false;
-      clearTimeout(timer);
+      stopWatch();
       if (overran) this.#overruns.add(-1);
     });
     return await Promise.race([task, overrun.promise]);

@@ -2,7 +2,8 @@ import type { Health } from "../health.ts";
 import type { HeldDelivery } from "../held_delivery.ts";
 import type { Outcome } from "../message_status.ts";
 import { Overruns } from "../overruns.ts";
-import type { Runner, TaskObserver } from "../task_runner.ts";
+import { type Runner, type TaskObserver, tellFailure } from "../task_runner.ts";
+import { limitTime } from "../time_limit.ts";
 import { Crew } from "./crew.ts";
 import type { TaskWorker } from "./task_worker.ts";
 import { outcomeFromWire, toWire } from "./wire.ts";
@@ -106,9 +107,7 @@ export class IsolatedRunner implements Runner {
     }
     const outcome = await this.#runOn(worker, held);
     crew.giveBack(worker);
-    if ((outcome.kind === "retry" || outcome.kind === "reject") && outcome.failure !== undefined) {
-      this.#observer.failed(held.message, outcome.failure, outcome.kind);
-    }
+    tellFailure(this.#observer, held.message, outcome);
     return outcome;
   }
 
@@ -121,28 +120,17 @@ export class IsolatedRunner implements Runner {
       (failure: Error): Outcome => run.atEnd ?? { kind: "retry", failure },
     );
     held.whenAborted((reason) => worker.abort(reason));
-    const stopWatch = this.#limitTime(worker, held);
+    const stopWatch = limitTime(held, this.#options, () => {
+      void this.#giveUp(worker, (isGone) => ({
+        kind: "retry",
+        failure: tookTooLong(this.#options, isGone),
+      }));
+    });
     const outcome = await Promise.race([work, givenUp.promise]);
     stopWatch();
     held.whenAborted(undefined);
     this.#running.delete(worker);
     return outcome;
-  }
-
-  /** @returns Ends the watch. */
-  #limitTime(worker: TaskWorker, held: HeldDelivery): () => void {
-    const { taskTimeoutMs, taskGraceMs } = this.#options;
-    if (taskTimeoutMs === undefined) return () => {};
-    let timer = setTimeout(() => {
-      held.abort(new DOMException(`The task took longer than ${taskTimeoutMs} ms`, "TimeoutError"));
-      timer = setTimeout(() => {
-        void this.#giveUp(worker, (isGone) => ({
-          kind: "retry",
-          failure: tookTooLong(taskTimeoutMs, taskGraceMs, isGone),
-        }));
-      }, taskGraceMs);
-    }, taskTimeoutMs);
-    return () => clearTimeout(timer);
   }
 
   async #giveUp(worker: TaskWorker, outcome: (isGone: boolean) => Outcome): Promise<void> {
@@ -167,7 +155,7 @@ export class IsolatedRunner implements Runner {
   }
 }
 
-function tookTooLong(taskTimeoutMs: number, taskGraceMs: number, isGone: boolean): Error {
+function tookTooLong({ taskTimeoutMs, taskGraceMs }: IsolatedOptions, isGone: boolean): Error {
   const what = isGone
     ? `its thread or process was ended`
     : `its thread computes on, as a thread cannot be stopped: use isolation "process", or compute ` +

@@ -5,7 +5,7 @@ import { ConfigurationError, Consumer, type ConsumerEventMap } from "../../mod.t
 import { connectionForTest } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
 import { program } from "../support/program.ts";
-import { dataModule, taskProcesses } from "../support/task_processes.ts";
+import { dataModule, isThere, taskProcesses } from "../support/task_processes.ts";
 import { topology } from "../support/topology.ts";
 
 /** Does what its message says. */
@@ -187,15 +187,6 @@ Deno.test("A service with busy processes stops by its deadline, and leaves none 
 
 function pidsIn(text: string): number[] {
   return [...text.matchAll(/ in (\d+)/g)].map(([, pid]) => Number(pid));
-}
-
-function isThere(pid: number): boolean {
-  try {
-    Deno.statSync(`/proc/${pid}`);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 Deno.test("Ctrl-C, which every process gets, lets the tasks in processes finish", async () => {

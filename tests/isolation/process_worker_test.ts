@@ -4,7 +4,7 @@ import { ConfigurationError } from "../../src/errors.ts";
 import { ProcessWorker } from "../../src/isolation/process_worker.ts";
 import type { WireMessage, WireOutcome } from "../../src/isolation/wire.ts";
 import { eventually } from "../support/eventually.ts";
-import { dataModule, processOf, wireMessage } from "../support/task_processes.ts";
+import { dataModule, isThere, processOf, wireMessage } from "../support/task_processes.ts";
 
 Deno.test("ProcessWorker runs one message after another in the same process", async () => {
   await using worker = await processOf(`
@@ -279,15 +279,6 @@ Deno.test("ProcessWorker leaves no process behind", async () => {
     await eventually(`process ${pid} is gone`, () => !isThere(pid));
   }
 });
-
-function isThere(pid: number): boolean {
-  try {
-    Deno.statSync(`/proc/${pid}`);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 Deno.test("ProcessWorker works on what comes while others compute", async () => {
   const source = `

@@ -61,3 +61,13 @@ function runsTasks(id: number): boolean {
     return false; // It has just ended.
   }
 }
+
+/** Whether there is a process with this number. */
+export function isThere(pid: number): boolean {
+  try {
+    Deno.statSync(`/proc/${pid}`);
+    return true;
+  } catch {
+    return false;
+  }
+}
