@@ -74,6 +74,8 @@ class Peer {
   silent = false;
   /** Answers no close. */
   stubborn = false;
+  /** Sends heartbeats. */
+  beating: ReturnType<typeof setInterval> | undefined;
   /** Either side has said that it closes the connection. */
   closing = false;
   blocked = false;
@@ -294,11 +296,14 @@ export class HostileServer implements AsyncDisposable {
     // In the midst of a frame no server can go on as if nothing had been.
     const cannotGoOn = peer.wire.midFrame && ending !== "fall silent";
     if (cannotGoOn || ending === "hang up") void client.end();
-    if (ending === "fall silent") peer.silent = true;
-    if (ending === "answer no close") {
+    if (ending === "fall silent") {
+      peer.silent = true;
+      clearInterval(peer.beating); // Where it only looks idle, no client can tell.
+    }
+    if (ending === "answer no close" && !peer.stubborn) {
       peer.stubborn = true;
-      const beating = setInterval(() => client.send(frame(8, 0, [])), 200);
-      void client.ended.then(() => clearInterval(beating));
+      peer.beating = setInterval(() => client.send(frame(8, 0, [])), 200);
+      void client.ended.then(() => clearInterval(peer.beating));
     }
     const attacked = this.#attacked;
     void client.written.then(() => attacked.resolve());
