@@ -19,7 +19,7 @@ import { Subscription, type SubscriptionHost, type TemporaryQueue } from "./subs
 import { Lifecycle } from "./lifecycle.ts";
 import type { LoopWatch } from "./loop_watch.ts";
 import { lossMessage } from "./loss_message.ts";
-import { RetryPolicy } from "./retry_policy.ts";
+import { deliveryCount, RetryPolicy } from "./retry_policy.ts";
 import { type Runner, TaskRunner } from "./task_runner.ts";
 import { useConnection } from "./use_connection.ts";
 import { knownOptions, milliseconds } from "./validate.ts";
@@ -127,6 +127,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
         return draining();
       },
       delivered: (held) => taking() ? this.#pool.submit(held) : this.#release(held),
+      retrying: (delivery) => this.#advice.onRetry(deliveryCount(delivery), this.queueName),
     };
     this.#session = new ChannelSession(core.links.consume, core.options.reconnect, {
       open: (link, closed) => this.#open(link, closed),
@@ -300,7 +301,6 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
         held.reject();
         break;
       case "retry":
-        this.#advice.onRetry(held.message, this.queueName);
         held.rejectRetry();
         break;
       case "callback":

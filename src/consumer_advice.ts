@@ -1,6 +1,5 @@
 import type { ResolvedConsumerOptions } from "./consumer_options.ts";
 import type { Logger } from "./log.ts";
-import type { Message } from "./message.ts";
 
 /** From here on a message nears the delivery limit of quorum queues, 20 by default on RabbitMQ 4. */
 const MANY_DELIVERIES = 15;
@@ -16,11 +15,11 @@ export class ConsumerAdvice {
     this.#log = log;
   }
 
-  /** A message failed and will be retried. */
-  onRetry({ deliveryCount }: Message, queueName: string): void {
-    if ((deliveryCount ?? 0) < MANY_DELIVERIES) return;
+  /** A message failed and will be retried; the broker has delivered it so often before. */
+  onRetry(deliveryCount: number | undefined, queueName: string): void {
+    if (deliveryCount === undefined || deliveryCount < MANY_DELIVERIES) return;
     this.#log.warn(
-      `a message of queue "${queueName}" has failed ${deliveryCount! + 1} times: a quorum queue ` +
+      `a message of queue "${queueName}" has failed ${deliveryCount + 1} times: a quorum queue ` +
         `drops it, or dead-letters it, at its delivery limit (20 by default)`,
     );
   }

@@ -30,6 +30,8 @@ export interface SubscriptionHost {
   readonly draining: boolean;
   /** A message arrived. */
   delivered(held: HeldDelivery): void;
+  /** A message failed, and goes back to the queue after a delay. */
+  retrying(delivery: Delivery): void;
 }
 
 /**
@@ -182,6 +184,7 @@ export class Subscription implements DeliveryOwner, SessionChannel {
   }
 
   retryDelay(delivery: Delivery): number {
+    this.#host.retrying(delivery);
     return this.#host.draining ? 0 : this.#host.retries.nextDelay(delivery);
   }
 

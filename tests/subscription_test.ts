@@ -32,6 +32,7 @@ async function subscriptionForTest(
     taking: true,
     draining: false,
     delivered: (held: HeldDelivery) => void delivered.push(held),
+    retrying: () => {},
   };
   return {
     host,

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Consumer, MessageStatus, type TaskFunction } from "../../mod.ts";
 import { broker, connectionForTest, isVersion4 } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
+import { recordingLogger } from "../support/recording_logger.ts";
 import { heldTask } from "../support/tasks.ts";
 import { topology } from "../support/topology.ts";
 
@@ -45,6 +46,36 @@ for (const [what, fail] of Object.entries(FAILURES)) {
       const passed = times[index + 1] - times[index];
       assert(passed >= delayMs - TOLERANCE_MS, `only ${passed} ms, not ${delayMs}`);
     }
+  });
+}
+
+for (const [what, fail] of Object.entries(FAILURES)) {
+  Deno.test(`Consumer warns before a quorum queue drops a message, when ${what}`, async () => {
+    await using made = await topology();
+    const queue = await made.queue({
+      arguments: { ...QUORUM.arguments, "x-delivery-limit": 20 },
+    });
+    await made.fill(queue, ["message"]);
+    const { logger, lines } = recordingLogger();
+    await using connection = connectionForTest({ logger });
+    const consumer = new Consumer({
+      connection,
+      queueName: queue,
+      prefetch: 2,
+      retryDelayMs: 0,
+      taskFunction: fail,
+    });
+    consumer.addEventListener("taskfailed", () => {});
+    await consumer.start();
+    const warned = (times: number) =>
+      lines.some(({ message }) =>
+        message.startsWith(
+          `a message of queue "${queue}" has failed ${times} times`,
+        )
+      );
+    await eventually("it warns", () => warned(20));
+    assert(warned(16));
+    assert(!warned(15));
   });
 }
 
