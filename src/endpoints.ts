@@ -155,12 +155,19 @@ function environmentText(name: string, otherwise: string): string {
   return value;
 }
 
-/** Refuses a URL in the place of a host name, and does not show it: it may hold a password. */
+/**
+ * Refuses a URL, or a host with its port, in the place of a host name, and does not show it: it may
+ * hold a password.
+ */
 function hostName(source: string, value: string): string {
-  if (!/[@/\s]/.test(value)) return value;
+  const advice = /[@/\s]/.test(value)
+    ? `a URL as option "url" or variable RABBITMQ_URL`
+    : /^([^:]*|\[.*\]):[0-9]*$/.test(value)
+    ? `the port as option "port" or variable RABBITMQ_PORT`
+    : undefined;
+  if (advice === undefined) return value;
   throw new ConfigurationError(
-    `Cannot use the ${source}: it holds more than a host name or address: give a URL as option ` +
-      `"url" or variable RABBITMQ_URL`,
+    `Cannot use the ${source}: it holds more than a host name or address: give ${advice}`,
   );
 }
 

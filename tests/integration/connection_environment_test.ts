@@ -60,6 +60,11 @@ Deno.test("Connection names the virtual host of RABBITMQ_VHOST where it is refus
   assertStringIncludes(error.message, `"of the environment"`);
 });
 
+Deno.test("Connection says where the port belongs that RABBITMQ_HOST holds", () => {
+  using _ = onlyVariables({ ...LOGIN, RABBITMQ_HOST: `${hostname}:${port}` });
+  assertThrows(() => new Connection(), ConfigurationError, "RABBITMQ_PORT");
+});
+
 Deno.test("Connection lets RABBITMQ_URL win over the other variables", async () => {
   using _ = onlyVariables({
     RABBITMQ_URL: broker.url,
