@@ -2,7 +2,7 @@ import type { FieldTable, OutgoingMessage } from "./amqp/driver.ts";
 import { copyBody, encodeText } from "./body_store.ts";
 import { ConfigurationError } from "./errors.ts";
 import { copyTable } from "./headers.ts";
-import { integer, knownOptions, nonEmptyText, optionalFunction, show, text } from "./validate.ts";
+import { integer, knownOptions, optionalFunction, show, text } from "./validate.ts";
 
 /** Called with the outcome of one message, each at most once. They may be asynchronous. */
 export interface SendCallbacks {
@@ -127,7 +127,13 @@ export function prepareMessageToQueue(
   newId: () => string,
 ): OutgoingMessage {
   knownOptions("message", options, TO_QUEUE);
-  return prepare("", nonEmptyText("queueName", options.queueName), options, newId);
+  if (options.queueName === "") {
+    throw new ConfigurationError(
+      `Cannot use option "queueName": received "": it must be a string that is not empty: a ` +
+        `temporary queue has its name once "start()" of its consumer has resolved`,
+    );
+  }
+  return prepare("", text("queueName", options.queueName), options, newId);
 }
 
 function prepare(

@@ -127,7 +127,7 @@ const MESSAGE_ROWS: readonly Row[] = [
   [{ body: undefined, json: circular }, '"json"', "circular"],
   [{ body: undefined, json: () => {} }, '"json"', "a function"],
   [{ exchange: "e" }, '"exchange"', "no such option"],
-  [{ queueName: "" }, '"queueName"', "not empty"],
+  [{ queueName: "" }, '"queueName"', "not empty", 'once "start()" of its consumer'],
   [{ queueName: undefined }, '"queueName"', "received undefined"],
   [{ queueName: LONG }, '"queueName"', "at most 255 bytes"],
   [{ ttl: 5 }, '"ttl"', "no such option", "expirationMs"],
