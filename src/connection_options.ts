@@ -24,7 +24,7 @@ export interface ReconnectOptions {
    */
   initialDelayMs?: number;
   /**
-   * The longest delay, in milliseconds, not below `initialDelayMs`.
+   * The longest delay, in milliseconds, from `initialDelayMs` to 2 147 483 647.
    *
    * @default {5000}
    */
@@ -82,21 +82,24 @@ export interface ConnectionOptions {
    */
   heartbeatSeconds?: number;
   /**
-   * How long one attempt to connect may take, in milliseconds of wall time.
+   * How long one attempt to connect may take, in milliseconds of wall time, 1 to 2 147 483 647.
    *
    * @default {10000}
    */
   connectTimeoutMs?: number;
   /**
    * How long `start()` of a publisher or consumer retries what may pass, such as a broker that is
-   * still booting, in milliseconds.
+   * still booting, in milliseconds, 1 to 2 147 483 647.
    *
    * @default {15000}
    */
   startTimeoutMs?: number;
   /** The delays between attempts to reconnect. */
   reconnect?: ReconnectOptions;
-  /** The name that the broker shows for the connections. Default: the broker gives none. */
+  /**
+   * The name that the broker shows for the connections, at most 1000 bytes. Default: the broker gives
+   * none.
+   */
   connectionName?: string;
   /**
    * Where the library says what it notices. Default: problems that no listener takes go to the

@@ -160,7 +160,8 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
    * Connects, binds the queue where that was asked for, and asks the broker for messages. Resolves
    * when the broker has registered the consumer; a `taskModule` is loaded before that. What may pass
    * by itself, such as a broker that is still booting, is tried again until the connection's
-   * `startTimeoutMs` is over. Does nothing where it is started already.
+   * `startTimeoutMs` is over. Does nothing where it is started already. The program does not end by
+   * itself before the consumer has stopped.
    *
    * @throws {ConfigurationError} If the threads or processes of a `taskModule` cannot be started, or
    * cannot load it; `cause` is what it threw.

@@ -43,31 +43,35 @@ export interface BaseConsumerOptions {
    * lets messages wait for callbacks or retries without holding up others.
    */
   prefetch?: number;
-  /** An exchange to bind the queue to; it must exist. Without `bindingKeys`, with the empty key. */
+  /**
+   * An exchange to bind the queue to; it must exist; at most 255 bytes. Without `bindingKeys`, with
+   * the empty key.
+   */
   exchange?: string;
   /**
-   * The keys to bind with, at most 255 bytes each. Bindings are added, never removed: a key that is
-   * no longer listed stays bound on a durable queue.
+   * The keys to bind with, at least one, at most 255 bytes each; only with `exchange`. Bindings are
+   * added, never removed: a key that is no longer listed stays bound on a durable queue.
    */
   bindingKeys?: readonly string[];
-  /** Arguments of a temporary queue, such as `{ "x-expires": 60_000 }`. */
+  /** Arguments of a temporary queue, such as `{ "x-expires": 60_000 }`; only with `queueName: ""`. */
   queueArguments?: FieldTable;
   /**
    * After how many milliseconds the signal of a message aborts, 1 to 2 147 483 647. Default: never.
    */
   taskTimeoutMs?: number;
   /**
-   * How long after that a task may go on, in milliseconds, until it counts as failed and its worker
-   * is freed. When as many tasks as `workers` overrun like that, the consumer takes no more messages
-   * until one of them ends, so that never more than twice as many run. A thread or process is ended
-   * then, and replaced; only a thread in a busy loop runs on.
+   * How long after that a task may go on, in milliseconds, 0 to 2 147 483 647, until it counts as
+   * failed and its worker is freed. When as many tasks as `workers` overrun like that, the consumer
+   * takes no more messages until one of them ends, so that never more than twice as many run. A
+   * thread or process is ended then, and replaced; only a thread in a busy loop runs on.
    *
    * @default {5000}
    */
   taskGraceMs?: number;
   /**
-   * How long a failed message waits before it is requeued, in milliseconds; doubling with each
-   * attempt, to 30 000. It keeps its place in `prefetch` meanwhile, not its worker. 0 requeues at once.
+   * How long a failed message waits before it is requeued, in milliseconds, 0 to 2 147 483 647;
+   * doubling with each attempt, to 30 000 at most where it begins below that. It keeps its place in
+   * `prefetch` meanwhile, not its worker. 0 requeues at once.
    *
    * @default {1000}
    */

@@ -119,7 +119,8 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
 
   /**
    * Connects. What may pass by itself, such as a broker that is still booting, is tried again until
-   * the connection's `startTimeoutMs` is over. Does nothing where it is started already.
+   * the connection's `startTimeoutMs` is over. Does nothing where it is started already. The
+   * program does not end by itself before the publisher has stopped.
    *
    * @throws {AuthenticationError} If the broker refuses the user, password or virtual host.
    * @throws {ConnectionError} If the broker cannot be reached.

@@ -54,7 +54,8 @@ export interface PublisherOptions {
    */
   maxBufferedBytes?: number;
   /**
-   * How long the broker's confirm is waited for, in milliseconds from the call on.
+   * How long the broker's confirm is waited for, in milliseconds from the call on, 1 to
+   * 2 147 483 647.
    *
    * @default {60000}
    */
