@@ -45,7 +45,8 @@ export interface RunResult {
  * Runs a service: starts the publishers, then the consumers, waits for Ctrl-C, SIGTERM or the signal,
  * stops the consumers, then the publishers that they may be using, then their connections, all within
  * one deadline, and sets the exit code of the program. A second signal ends the program at once with
- * exit code 1.
+ * exit code 1. A task that was abandoned and does not heed its signal may keep the program alive
+ * after that; `Deno.exit()` ends it.
  *
  * @example A worker
  * ```ts no-eval no-assert
