@@ -20,6 +20,7 @@ import type {
 import { dropConfirmWindows } from "./drop_confirm_windows.ts";
 import { FastLane } from "./fast_lane.ts";
 import { holdAfterOpenOk } from "./hold_after_open_ok.ts";
+import { Intake } from "./intake.ts";
 import { surviveUnreadableHeaders } from "./readable_headers.ts";
 import { within } from "./within.ts";
 import { channelError, connectError, connectionLost } from "./translate_errors.ts";
@@ -45,14 +46,21 @@ export const amqplibDriver: Driver = {
         ),
       );
     }, timeoutMs);
+    const intake = new Intake();
     try {
       signal.throwIfAborted();
       const opening = holdAfterOpenOk(() =>
-        amqplib.connect(connectOptions(target), socketOptions(target, socket.signal))
+        amqplib.connect(connectOptions(target), socketOptions(target, intake, socket.signal))
       );
       let connection: AmqplibConnection;
       try {
-        connection = new AmqplibConnection(await opening.result, socket, timeoutMs, events);
+        connection = new AmqplibConnection(
+          await opening.result,
+          intake,
+          socket,
+          timeoutMs,
+          events,
+        );
       } finally {
         opening.release();
       }
@@ -84,22 +92,20 @@ function connectOptions({ endpoint, heartbeatSeconds }: ConnectTarget): Options.
   };
 }
 
-/** Up to here reading goes on by itself; by default it is stopped and started for each piece. */
-const READ_AHEAD_BYTES = 1024 * 1024;
-
 /** Options of a socket that are not in amqplib's types; it hands on whatever it is given. */
 interface NetOptions {
   readonly signal: AbortSignal;
-  readonly readableHighWaterMark: number;
+  readonly onread: Intake["onread"];
 }
 
 function socketOptions(
   { endpoint, connectionName }: ConnectTarget,
+  { onread }: Intake,
   signal: AbortSignal,
 ): SocketOptions {
   const options: SocketOptions & NetOptions = {
     noDelay: true,
-    readableHighWaterMark: READ_AHEAD_BYTES,
+    onread,
     signal,
     clientProperties: {
       product: "lapinmq",
@@ -149,6 +155,7 @@ class AmqplibConnection implements DriverConnection {
 
   constructor(
     model: ChannelModel,
+    intake: Intake,
     socket: AbortController,
     callTimeoutMs: number,
     events: ConnectionEvents,
@@ -171,7 +178,8 @@ class AmqplibConnection implements DriverConnection {
     model.on("blocked", (reason: string) => events.blocked(reason));
     model.on("unblocked", () => events.unblocked());
     surviveUnreadableHeaders(this.#internals);
-    this.#lane = FastLane.of(model.connection);
+    const lane = this.#lane = FastLane.of(model.connection);
+    if (lane !== undefined) intake.divert((bytes) => lane.read(bytes));
     if (this.#internals.blocked) events.blocked("the broker did not say why");
   }
 

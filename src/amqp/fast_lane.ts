@@ -22,7 +22,7 @@ interface FrameBuffer {
 
 /** The parts of amqplib's connection that it takes. */
 interface Internals extends FrameSource {
-  readonly stream: ByteSink & { read(): Buffer | null };
+  readonly stream: ByteSink & FrameSource["stream"];
   /** By number; 0 is the connection's own. */
   readonly channels: ({ channel: unknown; buffer: FrameBuffer } | null)[];
   readonly frameMax: number;
@@ -57,6 +57,11 @@ export class FastLane {
   /** The fast lane of a connection of amqplib, where that has what is needed. */
   static of(connection: unknown): FastLane | undefined {
     return isAsExpected(connection) ? new FastLane(connection) : undefined;
+  }
+
+  /** Takes what was read from the socket, and keeps nothing of that memory when it returns. */
+  read(bytes: Buffer): void {
+    this.#reader.read(bytes);
   }
 
   /**
@@ -155,6 +160,7 @@ function isAsExpected(connection: unknown): connection is Internals {
   return Buffer.isBuffer(rest) && typeof recvFrame === "function" &&
     typeof sendMethod === "function" && typeof accept === "function" &&
     typeof stream?.write === "function" && typeof stream.read === "function" &&
+    typeof stream.emit === "function" &&
     typeof frameMax === "number" && typeof maxFrameSize === "number" &&
     typeof sentSinceLastCheck === "boolean" && Array.isArray(channels) &&
     isFrameBuffer(channels[0]?.buffer);

@@ -27,7 +27,7 @@ export interface FrameSource {
   readonly maxFrameSize: number;
   /** For the heartbeat: whether anything was received since it last looked. */
   recvSinceLastCheck: boolean;
-  readonly stream: { read(): Buffer | null };
+  readonly stream: { read(): Buffer | null; emit(event: "readable"): boolean };
   /** The next frame that amqplib is to deal with; `false` where none is complete. */
   recvFrame(): unknown;
   /** Deals with a frame; another function does while the connection closes, and afterwards. */
@@ -43,12 +43,19 @@ interface Receiver {
   delivery: WireDelivery | undefined;
 }
 
+/** So much is copied at once of what must be kept, as the body of a message is part of it. */
+const SLICE_BYTES = 32 * 1024;
+/** The body in a frame larger than this is copied to where it belongs at once. */
+const LARGE_BYTES = 4 * 1024;
+
 /** Reads in place of amqplib; see above. */
 export class FrameReader {
   #source: FrameSource;
   #others: () => unknown;
   #accept: unknown;
   #receivers: (Receiver | undefined)[] = [];
+  /** What was lent and not taken yet. */
+  #lent: Buffer | undefined;
   /** The frame of a body that is being taken as it comes. */
   #partial: { readonly receiver: Receiver; left: number } | undefined;
 
@@ -67,6 +74,19 @@ export class FrameReader {
   /** Leaves the frames of a channel to amqplib again, unless they are somebody else's by now. */
   detach(channel: number, sink: FrameSink): void {
     if (this.#receivers[channel]?.sink === sink) this.#receivers[channel] = undefined;
+  }
+
+  /** Takes what was read from the socket, and keeps nothing of that memory when it returns. */
+  read(bytes: Buffer): void {
+    const source = this.#source;
+    this.#lent = bytes;
+    try {
+      source.stream.emit("readable"); // It makes amqplib ask for frames.
+    } finally {
+      // Where amqplib could not deal with one, the others wait until it asks again.
+      if (this.#lent.length > 0) source.rest = joined(source.rest, this.#lent);
+      this.#lent = undefined;
+    }
   }
 
   #receive(): unknown {
@@ -90,15 +110,47 @@ export class FrameReader {
         at = end;
       }
       const rest = at === 0 ? bytes : bytes.subarray(at);
-      const incoming = source.stream.read();
-      if (incoming === null) {
+      const more = this.#lent === undefined ? this.#streamed(rest) : this.#borrowed(rest);
+      if (more === undefined) {
         source.rest = rest;
         return false;
       }
-      source.recvSinceLastCheck = true;
-      bytes = rest.length === 0 ? compact(incoming) : Buffer.concat([rest, incoming]);
+      bytes = more;
       at = 0;
     }
+  }
+
+  /** The rest with what came through the stream behind it; nothing where nothing came. */
+  #streamed(rest: Buffer): Buffer | undefined {
+    const incoming = this.#source.stream.read();
+    if (incoming === null) return undefined;
+    this.#source.recvSinceLastCheck = true;
+    return rest.length === 0 ? compact(incoming) : joined(rest, incoming);
+  }
+
+  /** The rest with a part of what was lent behind it; nothing where all is taken. */
+  #borrowed(rest: Buffer): Buffer | undefined {
+    const bytes = this.#lent!;
+    let at = 0;
+    if (rest.length === 0) {
+      at = this.#takePartial(bytes, at);
+      while (this.#partial === undefined && this.#isLargeBody(bytes, at)) {
+        at = this.#beginPartial(bytes, at, bytes.readUInt32BE(at + 3));
+      }
+    }
+    this.#source.recvSinceLastCheck = true;
+    const end = Math.min(at + SLICE_BYTES, bytes.length);
+    this.#lent = bytes.subarray(end);
+    return at === bytes.length ? undefined : joined(rest, bytes.subarray(at, end));
+  }
+
+  /** Whether a large piece of a body begins here that need not come as a whole. */
+  #isLargeBody(bytes: Buffer, at: number): boolean {
+    if (bytes[at] !== FRAME_BODY || bytes.length - at < FRAME_HEAD_BYTES) return false;
+    const size = bytes.readUInt32BE(at + 3);
+    const { maxFrameSize } = this.#source;
+    return size > LARGE_BYTES && !(maxFrameSize > 0 && size > maxFrameSize) &&
+      this.#receiverOf(bytes, at)?.delivery !== undefined;
   }
 
   /** Where a frame of a body has come in part: takes that part, so that no frame is put together. */
@@ -118,7 +170,7 @@ export class FrameReader {
     const end = Math.min(at + partial.left, bytes.length);
     if (end > at) {
       partial.left -= end - at;
-      receiver.delivery?.addToBody(bytes.subarray(at, end));
+      receiver.delivery?.copyToBody(bytes.subarray(at, end));
     }
     if (partial.left > 0 || end === bytes.length) return end;
     if (bytes[end] !== FRAME_END) throw new Error("The broker sent a frame without an end");
@@ -210,6 +262,14 @@ function compact(bytes: Buffer): Buffer {
   const copy = Buffer.allocUnsafeSlow(bytes.length);
   copy.set(bytes);
   return copy;
+}
+
+/** Both in memory of their own. */
+function joined(one: Buffer, other: Buffer): Buffer {
+  const both = Buffer.allocUnsafeSlow(one.length + other.length);
+  both.set(one);
+  both.set(other, one.length);
+  return both;
 }
 
 /** It costs the connection, as nobody can say any more which frame belongs to which message. */

@@ -42,16 +42,18 @@ export class WireDelivery implements Delivery {
     this.missing = bodySize;
   }
 
-  /** Takes a piece of the body; the last completes it. */
+  /** Takes a piece of the body, and keeps its memory where it is all of it. */
   addToBody(piece: Buffer): void {
-    const length = this.missing;
-    this.missing -= piece.length;
-    if (this.missing === 0 && this.#pieces === undefined) {
-      this.body = new Uint8Array(piece.buffer, piece.byteOffset, piece.length);
-      return;
-    }
-    this.#pieces ??= new Pieces(length);
+    if (piece.length < this.missing || this.#pieces !== undefined) return this.copyToBody(piece);
+    this.missing = 0;
+    this.body = new Uint8Array(piece.buffer, piece.byteOffset, piece.length);
+  }
+
+  /** Takes a copy of a piece of the body; the last completes it. */
+  copyToBody(piece: Buffer): void {
+    this.#pieces ??= new Pieces(this.missing);
     this.#pieces.add(piece);
+    this.missing -= piece.length;
     if (this.missing > 0) return;
     this.body = this.#pieces.joined();
     this.#pieces = undefined;
@@ -96,7 +98,7 @@ class Pieces {
   }
 
   add(piece: Buffer): void {
-    if (this.#whole === undefined) this.#parts.push(piece);
+    if (this.#whole === undefined) this.#parts.push(Buffer.from(piece));
     else this.#whole.set(piece, this.#length);
     this.#length += piece.length;
   }
