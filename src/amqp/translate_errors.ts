@@ -143,6 +143,13 @@ export function channelError(error: unknown): ChannelError | ConnectionError {
       options,
     );
   }
+  if (replyCode === 405 && queue !== undefined) {
+    return new AccessRefusedError(
+      `Cannot use queue "${queue}": another connection has it to itself (${words}): use another ` +
+        `queue, or close that connection`,
+      options,
+    );
+  }
   if (replyCode === 403 || replyCode === 405) {
     return new AccessRefusedError(
       `Cannot do this: the broker refused it (${words}): grant the permission, or use another ` +

@@ -83,7 +83,7 @@ Deno.test("Consumer.start rejects with AccessRefusedError where another connecti
   const error = await startError(connection, { queueName });
   assertInstanceOf(error, AccessRefusedError);
   assertEquals([error.code, error.queue, error.replyCode], ["ACCESS_REFUSED", queueName, 405]);
-  assertStringIncludes(error.message, queueName);
+  assertStringIncludes(error.message, `Cannot use queue "${queueName}": another connection has it`);
 });
 
 Deno.test("Consumer.start rejects with AccessRefusedError where another consumer has the queue exclusively", async () => {
