@@ -47,6 +47,7 @@ interface Receiver {
 const SLICE_BYTES = 32 * 1024;
 /** The body in a frame larger than this is copied to where it belongs at once. */
 const LARGE_BYTES = 4 * 1024;
+const NOTHING = Buffer.alloc(0);
 
 /** Reads in place of amqplib; see above. */
 export class FrameReader {
@@ -131,6 +132,7 @@ export class FrameReader {
   /** The rest with a part of what was lent behind it; nothing where all is taken. */
   #borrowed(rest: Buffer): Buffer | undefined {
     const bytes = this.#lent!;
+    this.#lent = NOTHING; // Where this throws, nobody can say what the others are.
     let at = 0;
     if (rest.length === 0) {
       at = this.#takePartial(bytes, at);

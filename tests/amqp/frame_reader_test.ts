@@ -386,6 +386,16 @@ test("FrameReader throws where frames are out of order, as no message can be tol
   }
 });
 
+test("FrameReader throws where a large piece of a body is too much, and keeps nothing of it", (way) => {
+  const { source } = sourceForTest(way);
+  source.maxFrameSize = 0;
+  source.arrive([...deliver(1, longlong(1)), ...header(1, 9_000), ...frame(3, 1, Array(5_000))]);
+  const more = frame(3, 1, Array(5_000));
+  const error = assertThrows(() => source.arrive([...more, ...HEARTBEAT]), Error);
+  assertEquals(error.message, "The broker sent more of a body where none was due");
+  assertEquals([source.told.length, source.rest.length], [0, 0]);
+});
+
 test("FrameReader leaves a frame that does not end to amqplib, whosever it is", (way) => {
   for (const bytes of [confirm("basic.ack", longlong(1), 0), deliver(1, longlong(1)), HEARTBEAT]) {
     const { source } = sourceForTest(way);
