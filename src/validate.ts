@@ -11,7 +11,15 @@ export function show(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "function") return "a function";
   if (value === null || typeof value !== "object") return String(value);
-  return Array.isArray(value) ? "an array" : `an object (${value.constructor?.name ?? "no class"})`;
+  return Array.isArray(value) ? "an array" : `an object (${className(value)})`;
+}
+
+function className(value: object): string {
+  try {
+    return String(value.constructor?.name ?? "no class");
+  } catch {
+    return "no class"; // It is a getter that throws, or worse.
+  }
 }
 
 function refuse(name: string, value: unknown, expected: string): never {

@@ -35,6 +35,11 @@ Deno.test("show writes every value on one short line", () => {
     [circular, "an array"],
     [new Map(), "an object (Map)"],
     [Object.create(null), "an object (no class)"],
+    [{ constructor: { name: Symbol("s") } }, "an object (Symbol(s))"],
+    [
+      Object.defineProperty({}, "constructor", { get: () => assert(false) }),
+      "an object (no class)",
+    ],
   ];
   for (const [value, expected] of cases) assertEquals(show(value), expected);
 });

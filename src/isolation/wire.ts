@@ -58,16 +58,21 @@ export type FromTask =
 /** How many causes of an error cross with it. */
 const MOST_CAUSES = 8;
 
-/** An error, or whatever else was thrown, as plain data. */
+/** An error, or whatever else was thrown, as plain data. Never throws. */
 export function plainError(thrown: unknown, causes = MOST_CAUSES): PlainError {
-  if (!(thrown instanceof Error)) return { name: "Error", message: String(thrown) };
-  const { name, message, stack, cause } = thrown;
-  return {
-    name,
-    message,
-    ...(stack === undefined ? {} : { stack }),
-    ...(cause === undefined || causes === 0 ? {} : { cause: plainError(cause, causes - 1) }),
-  };
+  try {
+    if (!(thrown instanceof Error)) return { name: "Error", message: String(thrown) };
+    const { name, message, stack, cause } = thrown;
+    return {
+      // Whoever throws may have set them to anything, and only texts are sure to cross.
+      name: String(name),
+      message: String(message),
+      ...(typeof stack === "string" ? { stack } : {}),
+      ...(cause === undefined || causes === 0 ? {} : { cause: plainError(cause, causes - 1) }),
+    };
+  } catch {
+    return { name: "Error", message: "Something that cannot be read was thrown" };
+  }
 }
 
 /** The error again: of the classes that somebody may ask for, else an `Error` with its name. */

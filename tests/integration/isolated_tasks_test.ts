@@ -4,7 +4,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Publisher } from "../../mod.ts";
 import { connectionForTest } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
-import { isolatedConsumer, KINDS, noneLeft, taskModule } from "../support/isolation.ts";
+import { isolatedConsumer, KINDS, moduleOf, noneLeft, taskModule } from "../support/isolation.ts";
 import { topology } from "../support/topology.ts";
 
 async function lines(file: string, count: number): Promise<Record<string, unknown>[]> {
@@ -116,6 +116,43 @@ for (const kind of KINDS) {
     await consumer.stop();
     await noneLeft();
     await made.waitForCount(queueName, retried.length);
+  });
+
+  Deno.test(`Whatever a task in a ${kind} throws is a failure of its message, and ends nothing`, async () => {
+    await using made = await topology();
+    await using connection = connectionForTest();
+    const queueName = await made.queue();
+    const odd = [
+      `throw Object.assign(new Error("a"), { name: 5 })`,
+      `throw Object.assign(new Error("b"), { stack: null })`,
+      `throw Object.defineProperty(new Error("c"), "name", { value: Symbol("d") })`,
+      `throw Object.create(null)`,
+      `throw { constructor: { name: Symbol("e") } }`,
+      `throw { message: "f" }`,
+    ];
+    const consumer = isolatedConsumer(kind, {
+      connection,
+      queueName,
+      prefetch: 20,
+      retryDelayMs: 60_000,
+      taskModule: moduleOf(`
+        import { defineTask } from TASK;
+        export default defineTask((message) => Function(message.text())());`),
+    });
+    await consumer.start();
+    await made.fill(queueName, odd);
+    await eventually("all have failed", () => consumer.told.failures.length === odd.length);
+    assertEquals(consumer.told.failures, [
+      "retry 5: a",
+      "retry Error: b",
+      "retry Symbol(d): c",
+      "retry Error: an object (no class)",
+      "retry Error: an object (Symbol(e))",
+      "retry Error: an object (Object)",
+    ]);
+    await consumer.stop();
+    await noneLeft();
+    assertEquals((await made.takeAll(queueName)).length, odd.length);
   });
 
   Deno.test(`What ends a ${kind} costs the message it worked on one attempt, and nothing else`, async () => {
