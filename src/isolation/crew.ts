@@ -1,7 +1,7 @@
 import { delay } from "@std/async";
 import { backoffDelay, STABLE_MS } from "../backoff.ts";
 import { Deadline } from "../deadline.ts";
-import { ConfigurationError } from "../errors.ts";
+import { ConfigurationError, LapinmqError } from "../errors.ts";
 import { Fifo } from "../fifo.ts";
 import type { TaskWorker } from "./task_worker.ts";
 
@@ -42,7 +42,7 @@ export class Crew {
   }
 
   /**
-   * Starts them all.
+   * Starts them all. Rejects where it is ended meanwhile; then none is left, either.
    *
    * @throws {ConfigurationError} If one cannot be started or cannot load its module; then none is left.
    */
@@ -52,14 +52,17 @@ export class Crew {
       let areReady = false;
       const ready = Promise.all(first.map(({ ready }) => ready)).then(() => areReady = true);
       await new Deadline(timeoutMs).wait(ready);
+      // One that was told to end as it loaded may say before that it is ready.
+      this.#over.signal.throwIfAborted();
       if (!areReady) throw tooLong(timeoutMs);
       for (const worker of first) {
         void this.#keep(worker);
         this.giveBack(worker);
       }
     } catch (error) {
+      const wasEnded = this.#over.signal.aborted;
       await this.end();
-      throw error;
+      throw wasEnded ? interrupted() : error;
     }
   }
 
@@ -170,6 +173,15 @@ export class Crew {
     }
     this.#host.ended(why, worker);
   }
+}
+
+function interrupted(): Error {
+  return new LapinmqError(
+    "Cannot start the consumer: it was stopped before its task module was loaded",
+    {
+      code: "CONSUMER_STOPPED",
+    },
+  );
 }
 
 function tooLong(timeoutMs: number): Error {

@@ -1,7 +1,7 @@
 /** Task modules that cannot be used: start() says so, and nothing is lost. */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
-import { ConfigurationError, Consumer, type ConsumerOptions } from "../../mod.ts";
+import { ConfigurationError, Consumer, type ConsumerOptions, LapinmqError } from "../../mod.ts";
 import { connectionForTest } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
 import {
@@ -79,11 +79,41 @@ for (const kind of KINDS) {
       ConfigurationError,
       "it is not loaded after 1000 ms",
     );
-    const started = assertRejects(() => consumer.start(), Error);
+    const started = assertRejects(() => consumer.start(), LapinmqError, "it was stopped before");
     await consumer.stop();
     await started;
     await noneLeft();
     assertEquals(consumer.health().reason, "stopped");
+  });
+
+  Deno.test(`A consumer that is stopped as its ${kind} is about to have loaded the module stays stopped`, async () => {
+    await using made = await topology();
+    await using connection = connectionForTest();
+    const queueName = await made.queue();
+    const loading = await Deno.makeTempFile();
+    const consumer = isolatedConsumer(kind, {
+      connection,
+      queueName,
+      taskModule: moduleOf(`
+        import { defineTask } from TASK;
+        Deno.writeTextFileSync(${JSON.stringify(loading)}, "loading");
+        const end = performance.now() + 150;
+        while (performance.now() < end);
+        export default defineTask(() => "SUCCESS");`),
+    });
+    const started = assertRejects(
+      () => consumer.start(),
+      LapinmqError,
+      "it was stopped before its task module was loaded",
+    );
+    await eventually("it loads", async () => await Deno.readTextFile(loading) !== "");
+    await consumer.stop();
+    await started;
+    await made.fill(queueName, ["a"]);
+    assertEquals(await consumer.stop(), { completed: 0, released: 0, abandoned: 0 });
+    await noneLeft();
+    assertEquals(await made.count(queueName), 1);
+    await Deno.remove(loading);
   });
 
   Deno.test(`A ${kind} of a consumer is started with it, ends with it, and is started again`, async () => {
