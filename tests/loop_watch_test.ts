@@ -15,7 +15,8 @@ Deno.test("LoopWatch tells each observer once how long the loop stood still at l
   );
   const { gap } = watch;
   block(600);
-  await eventually("the stretch is over", () => watch.gap > gap);
+  // And a few that follow, of which there is nothing to tell.
+  await eventually("the stretch is over", () => watch.gap > gap + 2);
   assertEquals(told.map(([name]) => name), ["a", "b"]);
   // It stood still for as long as this test held it, less than one tick earlier or later.
   for (const [, blockedMs] of told) assert(blockedMs >= 350, `${blockedMs}`);
