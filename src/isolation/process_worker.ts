@@ -1,7 +1,6 @@
-import { ConfigurationError } from "../errors.ts";
 import { ProcessChannel, type ProcessEnd } from "./process_channel.ts";
 import { type ProcessOptions, taskCommand } from "./process_command.ts";
-import type { TaskWorker } from "./task_worker.ts";
+import { notLoaded, type TaskWorker } from "./task_worker.ts";
 import { errorOf, type FromTask, plainError, type WireMessage, type WireOutcome } from "./wire.ts";
 
 type Answer = PromiseWithResolvers<WireOutcome>;
@@ -94,17 +93,9 @@ export class ProcessWorker implements TaskWorker {
     const why = this.#state.kind === "ending" ? this.#state.why : reason(end);
     if ("answer" in this.#state) this.#state.answer?.reject(why);
     this.#state = { kind: "ended", why };
-    this.#loaded.reject(cannotLoad(why));
+    this.#loaded.reject(notLoaded(why));
     return why;
   }
-}
-
-function cannotLoad(cause: Error): Error {
-  return new ConfigurationError(
-    `Cannot load the task module: ${cause.message} before it was loaded: see what the process has ` +
-      `printed`,
-    { cause },
-  );
 }
 
 function uncaught(cause: Error): Error {

@@ -1,3 +1,4 @@
+import { ConfigurationError } from "../errors.ts";
 import type { WireMessage, WireOutcome } from "./wire.ts";
 
 /**
@@ -23,4 +24,12 @@ export interface TaskWorker {
    * @returns Whether it is known to be gone: a thread in a busy loop is not, and `ended` tells when.
    */
   end(): Promise<boolean>;
+}
+
+/** Why a module is not loaded: what was to load it has ended before. */
+export function notLoaded(cause: Error): ConfigurationError {
+  return new ConfigurationError(
+    `Cannot load the task module: ${cause.message} before it was loaded: see what it has printed`,
+    { cause },
+  );
 }

@@ -3,7 +3,7 @@ import { ownBody } from "../body_store.ts";
 import { Deadline } from "../deadline.ts";
 import { ConfigurationError } from "../errors.ts";
 import { mayReadModule } from "../runtime.ts";
-import type { TaskWorker } from "./task_worker.ts";
+import { notLoaded, type TaskWorker } from "./task_worker.ts";
 import { entryHref, isTaskThread, type ToThread } from "./thread_entry.ts";
 import { errorOf, type FromTask, plainError, type WireMessage, type WireOutcome } from "./wire.ts";
 
@@ -32,6 +32,8 @@ export class ThreadWorker implements TaskWorker {
   #port: MessagePort;
   /** Why it ends, where that is known before it has ended. */
   #why: Error | undefined;
+  /** What is wrong with the module. */
+  #unusable: Error | undefined;
   #state: State = { kind: "loading" };
 
   /**
@@ -101,8 +103,8 @@ export class ThreadWorker implements TaskWorker {
         this.#loaded.resolve();
         break;
       case "unusable":
-        this.#loaded.reject(errorOf(message.error));
-        void this.end();
+        this.#unusable = errorOf(message.error);
+        void this.end().then(() => this.#loaded.reject(this.#unusable));
         break;
       case "done": {
         if (this.#state.kind !== "working") break;
@@ -118,12 +120,18 @@ export class ThreadWorker implements TaskWorker {
 
   #ended(code: number): void {
     const before = this.#state;
-    const why = this.#why ?? new Error(`The thread of the task ended with exit code ${code}`);
+    const why = this.#why ?? endedWith(code);
     this.#state = { kind: "ended", why };
     this.#port.close();
-    this.#loaded.reject(why);
+    this.#loaded.reject(this.#whyNotLoaded(code, why));
     if (before.kind === "working") before.answer.reject(why);
     this.#end.resolve(why);
+  }
+
+  /** A module goes on for a moment after it has called `Deno.exit`: until it is found to have no task. */
+  #whyNotLoaded(code: number, why: Error): Error {
+    if (this.#unusable === undefined) return notLoaded(why);
+    return code === 0 ? this.#unusable : notLoaded(endedWith(code));
   }
 }
 
@@ -150,6 +158,10 @@ function checkReadable(href: string): void {
     `Cannot start a thread for the task module: the program may not read ${pathname}: run it with ` +
       `--allow-read of the folder (a thread needs it for all local modules that it loads)`,
   );
+}
+
+function endedWith(code: number): Error {
+  return new Error(`The thread of the task ended with exit code ${code}`);
 }
 
 function uncaught(cause: Error): Error {

@@ -20,6 +20,7 @@ const NO_DEFAULT =
 const PLAIN = `export default () => "SUCCESS";`;
 const SYNTAX = `export default = 5`;
 const EXITS = `Deno.exit(7)`;
+const LATE = `setTimeout(() => { throw new RangeError("late"); }); await new Promise(() => {});`;
 const GOOD = `import { defineTask } from TASK; export default defineTask(() => "SUCCESS");`;
 
 for (const kind of KINDS) {
@@ -36,8 +37,14 @@ for (const kind of KINDS) {
         [nowhere, /^Cannot load the task module ".*nowhere.ts": Module not found/],
         [moduleOf(NO_DEFAULT), /its default export is undefined: write "export default defineTask/],
         [moduleOf(PLAIN), /its default export is a function: write "export default defineTask/],
-        // A thread lives for a moment after it has called that.
-        [moduleOf(EXITS), /code 7|default export is undefined/],
+        [
+          moduleOf(EXITS),
+          /^Cannot load the task module: .* ended with .*code 7 before it was loaded/,
+        ],
+        [
+          moduleOf(LATE),
+          /^Cannot load the task module: .*nobody caught an error: RangeError: late/,
+        ],
       ] as const
     ) {
       const consumer = isolatedConsumer(kind, {
@@ -47,9 +54,8 @@ for (const kind of KINDS) {
         taskModule: module,
       });
       for (let attempt = 1; attempt <= 2; attempt++) {
-        const error = await assertRejects(() => consumer.start(), Error);
+        const error = await assertRejects(() => consumer.start(), ConfigurationError);
         assertMatch(error.message, expected);
-        if (module !== moduleOf(EXITS)) assert(error instanceof ConfigurationError, error.name);
         if (module === moduleOf(THROWS)) {
           assert(error.cause instanceof Error);
           assertEquals([error.cause.name, error.cause.message], ["RangeError", "not today"]);
