@@ -2,6 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { Connection, Consumer } from "../../mod.ts";
+import { LoopWatch } from "../../src/loop_watch.ts";
 import { broker, notOurs, openAtBroker } from "../support/broker.ts";
 import { isolatedConsumer, KINDS, noneLeft } from "../support/isolation.ts";
 import { notingTask } from "../support/tasks.ts";
@@ -26,7 +27,8 @@ for (const kind of KINDS) {
       });
       const consumer = isolatedConsumer(kind, { connection, queueName, workers: 2 });
       const blocked: number[] = [];
-      consumer.addEventListener("loopblocked", ({ detail }) => blocked.push(detail.blockedMs));
+      // Tells from one second on.
+      const unwatch = new LoopWatch(2).observe((blockedMs) => blocked.push(blockedMs));
       await consumer.start();
       const before = await openAtBroker(connectionName);
       await made.fill(queueName, [`compute ${COMPUTES_MS}`, `compute ${COMPUTES_MS}`]);
@@ -47,6 +49,7 @@ for (const kind of KINDS) {
         released: 0,
         abandoned: 0,
       });
+      unwatch();
       const after = await openAtBroker(connectionName);
       assertEquals(after.connections, before.connections);
       assertEquals([consumer.told.lost, consumer.told.failures, blocked], [[], [], []]);
