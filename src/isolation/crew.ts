@@ -33,6 +33,7 @@ export class Crew {
   /** Those of them that have loaded the module. */
   #ready = new Set<TaskWorker>();
   #shortage: Shortage | undefined;
+  #loadTimeoutMs = 0;
   #free = new Fifo<TaskWorker>();
   #waiting = new Fifo<(worker: TaskWorker | undefined) => void>();
   #over = new AbortController();
@@ -44,9 +45,11 @@ export class Crew {
   /**
    * Starts them all. Rejects where it is ended meanwhile; then none is left, either.
    *
+   * @param timeoutMs How long each may take to load its module, now and later.
    * @throws {ConfigurationError} If one cannot be started or cannot load its module; then none is left.
    */
   async start(timeoutMs: number): Promise<void> {
+    this.#loadTimeoutMs = timeoutMs;
     try {
       const first = Array.from({ length: this.#host.size }, () => this.#hire());
       let areReady = false;
@@ -145,8 +148,20 @@ export class Crew {
       this.#lost(error as Error);
       return error as Error;
     }
-    worker.ready.then(() => this.giveBack(worker), () => {});
-    return await this.#whenLeft(worker);
+    const tooLate = tooLong(this.#loadTimeoutMs);
+    const timer = setTimeout(
+      () => this.#members.get(worker)?.resolve(tooLate),
+      this.#loadTimeoutMs,
+    );
+    worker.ready.then(() => {
+      clearTimeout(timer);
+      this.giveBack(worker);
+    }, () => {});
+    const why = await this.#whenLeft(worker);
+    clearTimeout(timer);
+    // A thread that computes as it loads cannot be stopped, and no other is to join it.
+    if (why !== undefined && !await worker.end()) await worker.ended;
+    return why;
   }
 
   async #whenLeft(worker: TaskWorker): Promise<Error | undefined> {

@@ -1,49 +1,75 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { delay } from "@std/async";
 import { Crew } from "../../src/isolation/crew.ts";
 import type { TaskWorker } from "../../src/isolation/task_worker.ts";
 import { eventually } from "../support/eventually.ts";
 
-/** A crew of one, of which all but the first end as they begin. */
-async function unluckyCrew(): Promise<
-  { hiredAt: number[]; first: PromiseWithResolvers<Error> } & AsyncDisposable
-> {
+/** One whose parts a test decides. */
+function fakeWorker(parts: Partial<TaskWorker> = {}): TaskWorker {
+  return {
+    ready: Promise.resolve(),
+    ended: new Promise(() => {}),
+    run: () => Promise.resolve({ kind: "ack" }),
+    abort() {},
+    end: () => Promise.resolve(true),
+    ...parts,
+  };
+}
+
+/** A crew of one, of which the first has ended, and those that are hired one after the other. */
+async function crewOf(
+  next: () => TaskWorker,
+): Promise<{ hiredAt: number[]; told: string[] } & AsyncDisposable> {
   const hiredAt: number[] = [];
+  const told: string[] = [];
   const first = Promise.withResolvers<Error>();
-  const over = Promise.resolve(new Error("over"));
   const crew = new Crew({
     size: 1,
-    hire(): TaskWorker {
-      const ended = hiredAt.push(performance.now()) === 1 ? first.promise : over;
-      return {
-        ready: Promise.resolve(),
-        ended,
-        run: () => Promise.resolve({ kind: "ack" }),
-        abort() {},
-        end: () => Promise.resolve(true),
-      };
-    },
-    ended() {},
+    hire: () =>
+      hiredAt.push(performance.now()) === 1 ? fakeWorker({ ended: first.promise }) : next(),
+    ended: (why) => void told.push(why.message),
   });
-  await crew.start(1_000);
-  return { hiredAt, first, [Symbol.asyncDispose]: () => crew.end() };
+  await crew.start(100);
+  first.resolve(new Error("over"));
+  return { hiredAt, told, [Symbol.asyncDispose]: () => crew.end() };
 }
 
 Deno.test("Crew waits before it replaces one that has ended, and longer each time", async () => {
-  await using crew = await unluckyCrew();
-  const endedAt = performance.now();
-  crew.first.resolve(new Error("over"));
+  const over = Promise.resolve(new Error("over"));
+  await using crew = await crewOf(() => fakeWorker({ ended: over }));
   await eventually("four have taken its place", () => crew.hiredAt.length >= 5);
-  const waits = crew.hiredAt.slice(1).map((at, nth) =>
-    at - (nth === 0 ? endedAt : crew.hiredAt[nth])
-  );
+  const waits = crew.hiredAt.slice(1).map((at, nth) => at - crew.hiredAt[nth]);
   // Half of 100, 200, 400 and 800 ms at least; a timer may be a millisecond early.
   [50, 100, 200, 400].forEach((ms, nth) => assert(waits[nth] >= ms - 2, `${waits}`));
 });
 
 Deno.test("Crew replaces nobody any more once it has ended", async () => {
-  const crew = await unluckyCrew();
-  crew.first.resolve(new Error("over"));
+  const crew = await crewOf(() => fakeWorker());
   await crew[Symbol.asyncDispose]();
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await delay(200);
   assertEquals(crew.hiredAt.length, 1);
+});
+
+Deno.test("Crew gives up one that takes too long to load as it takes a place, and tries again", async () => {
+  const never = new Promise<void>(() => {});
+  await using crew = await crewOf(() =>
+    fakeWorker(crew.hiredAt.length === 2 ? { ready: never } : {})
+  );
+  await eventually("another has been tried", () => crew.hiredAt.length === 3);
+  assertEquals(crew.told.length, 2);
+  assertStringIncludes(crew.told[1], "it is not loaded after 100 ms");
+});
+
+Deno.test("Crew has no other join one that computes on as it loads, and cannot be stopped", async () => {
+  const never = new Promise<void>(() => {});
+  const ended = Promise.withResolvers<Error>();
+  const end = () => Promise.resolve(false);
+  await using crew = await crewOf(() =>
+    fakeWorker(crew.hiredAt.length === 2 ? { ready: never, ended: ended.promise, end } : {})
+  );
+  await eventually("it is given up", () => crew.told.length === 2);
+  await delay(300);
+  assertEquals(crew.hiredAt.length, 2);
+  ended.resolve(new Error("over"));
+  await eventually("another has been tried", () => crew.hiredAt.length === 3);
 });
