@@ -53,9 +53,12 @@ export class Crew {
     try {
       const first = Array.from({ length: this.#host.size }, () => this.#hire());
       let areReady = false;
-      const ready = Promise.all(first.map(({ ready }) => ready)).then(() => areReady = true);
+      // One that is given up as it loads may never be ready, nor able to say that it is not.
+      const settled = first.map((worker) =>
+        Promise.race([worker.ready, this.#members.get(worker)?.promise])
+      );
+      const ready = Promise.all(settled).then(() => areReady = true);
       await new Deadline(timeoutMs).wait(ready);
-      // One that was told to end as it loaded may say before that it is ready.
       this.#over.signal.throwIfAborted();
       if (!areReady) throw tooLong(timeoutMs);
       for (const worker of first) {

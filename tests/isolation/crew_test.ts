@@ -1,5 +1,6 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { delay } from "@std/async";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { deadline, delay } from "@std/async";
+import { LapinmqError } from "../../src/errors.ts";
 import { Crew } from "../../src/isolation/crew.ts";
 import type { TaskWorker } from "../../src/isolation/task_worker.ts";
 import { eventually } from "../support/eventually.ts";
@@ -72,4 +73,16 @@ Deno.test("Crew has no other join one that computes on as it loads, and cannot b
   assertEquals(crew.hiredAt.length, 2);
   ended.resolve(new Error("over"));
   await eventually("another has been tried", () => crew.hiredAt.length === 3);
+});
+
+Deno.test("Crew does not wait for those that still load when it is ended, as some cannot be stopped", async () => {
+  const never = new Promise<void>(() => {});
+  const crew = new Crew({
+    size: 1,
+    hire: () => fakeWorker({ ready: never, end: () => Promise.resolve(false) }),
+    ended() {},
+  });
+  const started = assertRejects(() => crew.start(60_000), LapinmqError, "it was stopped before");
+  await crew.end();
+  await deadline(started, 10_000);
 });
