@@ -5,6 +5,7 @@ import { ConfigurationError, Consumer, type ConsumerEventMap } from "../../mod.t
 import { connectionForTest } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
 import { program } from "../support/program.ts";
+import { recordingLogger } from "../support/recording_logger.ts";
 import { dataModule, isThere, taskProcesses } from "../support/task_processes.ts";
 import { topology } from "../support/topology.ts";
 
@@ -94,6 +95,36 @@ Deno.test("A process that runs out of memory costs its message one attempt, and 
   await consumer.stop();
   assertEquals([failures.length, lost, taskProcesses()], [1, [], []]);
   assertEquals((await made.takeAll(queueName)).map(({ content }) => `${content}`), ["allocate"]);
+});
+
+Deno.test("A process that is killed while it is idle is replaced, which is told, and costs no message anything", async () => {
+  await using made = await topology();
+  const queueName = await made.queue();
+  const { logger, lines } = recordingLogger();
+  await using connection = connectionForTest({ logger });
+  const consumer = new Consumer({
+    connection,
+    queueName,
+    taskModule: OBEYS,
+    isolation: "process",
+    workers: 2,
+  });
+  const failures = failuresOf(consumer);
+  await consumer.start();
+  const [killed, other] = taskProcesses();
+  Deno.kill(killed, "SIGKILL");
+  await eventually("it is replaced", () => {
+    const present = taskProcesses();
+    return present.length === 2 && present.includes(other) && !present.includes(killed);
+  });
+  await made.fill(queueName, Array(10).fill("done"));
+  await made.waitForCount(queueName, 0);
+  await consumer.stop();
+  assertEquals([failures, taskProcesses(), await made.count(queueName)], [[], [], 0]);
+  const told = lines.filter(({ level }) => level === "warn").map(({ message }) => message);
+  assertEquals(told, [
+    `a thread or process of the tasks of queue "${queueName}" has to be replaced`,
+  ]);
 });
 
 Deno.test("taskPermissions hold for the tasks of a consumer", async () => {
