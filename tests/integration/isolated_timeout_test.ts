@@ -104,3 +104,24 @@ Deno.test("A thread that computes on after its grace is abandoned and counted, u
   await noneLeft();
   await made.waitForCount(queueName, 2);
 });
+
+Deno.test("A thread that computes on stays counted when the consumer is stopped and started again", async () => {
+  await using made = await topology();
+  const queueName = await made.queue();
+  await using connection = connectionForTest();
+  const times = { taskTimeoutMs: 100, taskGraceMs: 100, retryDelayMs: 0 };
+  const consumer = isolatedConsumer("thread", { connection, queueName, ...times });
+  await consumer.start();
+  await made.fill(queueName, ["compute 5000"]);
+  await eventually("it has failed", () => consumer.told.failures.length === 1);
+  await consumer.stop();
+  await made.waitForCount(queueName, 1);
+  await made.takeAll(queueName);
+  await consumer.start();
+  assertMatch(consumer.health().reason ?? "", /^1 threads compute on/);
+  await made.fill(queueName, ["done"]);
+  await eventually("the consumer goes on", () => consumer.health().status === "up");
+  await made.waitForCount(queueName, 0);
+  await consumer.stop();
+  await noneLeft();
+});
