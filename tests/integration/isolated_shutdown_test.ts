@@ -61,6 +61,40 @@ for (const kind of KINDS) {
   });
 }
 
+for (const kind of KINDS) {
+  Deno.test(`An error that nobody caught in a ${kind} is told to the program, and printed by nobody else`, async () => {
+    await using made = await topology();
+    const queue = await made.queue();
+    await made.fill(queue, ["x"]);
+    const module = moduleOf(`
+      import { defineTask } from TASK;
+      export default defineTask(() => new Promise(() => {
+        setTimeout(() => { throw new RangeError("nobody"); });
+      }));`);
+    const source = `
+      import { Connection, Consumer } from "@lapinmq/lapinmq";
+      const connection = new Connection({ logger: null });
+      const consumer = new Consumer({
+        connection,
+        queueName: Deno.env.get("QUEUE")!,
+        taskModule: ${JSON.stringify(module)},
+        isolation: "${kind}",
+        retryDelayMs: 60_000,
+      });
+      const failed = Promise.withResolvers<Error>();
+      consumer.addEventListener("taskfailed", ({ detail }) => failed.resolve(detail.error));
+      await consumer.start();
+      console.log(String((await failed.promise).cause));
+      await consumer.stop();
+      await connection.close();
+    `;
+    await using running = await program(source, { environment: { QUEUE: queue } });
+    assertEquals((await running.ended).code, 0);
+    assertEquals(running.output, { stdout: "RangeError: nobody\n", stderr: "" });
+    await made.waitForCount(queue, 1);
+  });
+}
+
 Deno.test("A program ends by itself although a thread that it has abandoned computes on", async () => {
   await using made = await topology();
   const queue = await made.queue();

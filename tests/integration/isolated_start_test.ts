@@ -122,6 +122,19 @@ for (const kind of KINDS) {
     await Deno.remove(loading);
   });
 
+  Deno.test(`A ${kind} ends with its consumer although its module keeps a timer`, async () => {
+    await using made = await topology();
+    await using connection = connectionForTest();
+    const consumer = isolatedConsumer(kind, {
+      connection,
+      queueName: await made.queue(),
+      taskModule: moduleOf(`setInterval(() => {}, 1_000); ${GOOD}`),
+    });
+    await consumer.start();
+    await consumer.stop();
+    await noneLeft();
+  });
+
   Deno.test(`A ${kind} of a consumer is started with it, ends with it, and is started again`, async () => {
     await using made = await topology();
     await using connection = connectionForTest();

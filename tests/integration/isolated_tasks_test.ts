@@ -2,9 +2,10 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Publisher } from "../../mod.ts";
-import { connectionForTest } from "../support/broker.ts";
+import { broker, connectionForTest } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
 import { isolatedConsumer, KINDS, moduleOf, noneLeft, taskModule } from "../support/isolation.ts";
+import { startProxy } from "../support/proxy.ts";
 import { topology } from "../support/topology.ts";
 
 async function lines(file: string, count: number): Promise<Record<string, unknown>[]> {
@@ -208,5 +209,39 @@ for (const kind of KINDS) {
     await noneLeft();
     assertEquals(consumer.told.failures.length, 1);
     await made.waitForCount(queueName, 2);
+  });
+
+  Deno.test(`A message that waits for a ${kind} to be replaced as the connection is lost is worked on once`, async () => {
+    await using made = await topology();
+    await using proxy = startProxy();
+    const { hostname, port } = proxy;
+    const { username, password, vhost } = broker;
+    const reconnect = { initialDelayMs: 10, maxDelayMs: 50 };
+    const address = { hostname, port, username, password, vhost };
+    await using connection = connectionForTest({ ...address, reconnect });
+    const queueName = await made.queue();
+    const file = await Deno.makeTempFile();
+    const consumer = isolatedConsumer(kind, {
+      connection,
+      queueName,
+      prefetch: 2,
+      taskModule: moduleOf(`
+        import { defineTask } from TASK;
+        export default defineTask((message) => {
+          if (message.text() === "exit") return message.redelivered ? "SUCCESS" : Deno.exit(1);
+          Deno.writeTextFileSync(${JSON.stringify(file)}, "x", { append: true });
+          return "SUCCESS";
+        });`),
+    });
+    // The next has begun to wait by then; the replacement does not come so soon.
+    consumer.addEventListener("taskfailed", () => void setTimeout(() => proxy.cut(), 10));
+    await consumer.start();
+    await made.fill(queueName, ["exit", "next"]);
+    await eventually("it is worked on", async () => await Deno.readTextFile(file) !== "");
+    assertEquals((await consumer.stop()).abandoned, 0);
+    await noneLeft();
+    assertEquals([await Deno.readTextFile(file), await made.count(queueName)], ["x", 0]);
+    assertEquals(consumer.told.lost.length, 1);
+    await Deno.remove(file);
   });
 }
