@@ -8,7 +8,7 @@ import { entryHref, isTaskThread, type ToThread } from "./thread_entry.ts";
 import { errorOf, type FromTask, plainError, type WireMessage, type WireOutcome } from "./wire.ts";
 
 /** A thread whose event loop turns ends within this time; one that does not is in a busy loop. */
-const END_MS = 250;
+const END_MS = 1_000;
 
 type Answer = PromiseWithResolvers<WireOutcome>;
 

@@ -27,7 +27,7 @@ for (const kind of KINDS) {
     const queueName = await made.queue();
     await made.fill(queueName, ["hang", "done"]);
     await using connection = connectionForTest();
-    const times = { taskTimeoutMs: 100, taskGraceMs: 100, retryDelayMs: 60_000 };
+    const times = { taskTimeoutMs: 500, taskGraceMs: 500, retryDelayMs: 60_000 };
     const consumer = isolatedConsumer(kind, { connection, queueName, prefetch: 2, ...times });
     const dead = await made.queue();
     await consumer.start();
@@ -53,7 +53,7 @@ Deno.test("A task in a process that computes for ever is killed after its grace,
   });
   await made.fill(queueName, ["compute 1000000", "refuse"]);
   await using connection = connectionForTest();
-  const times = { taskTimeoutMs: 200, taskGraceMs: 200, retryDelayMs: 60_000 };
+  const times = { taskTimeoutMs: 500, taskGraceMs: 500, retryDelayMs: 60_000 };
   const consumer = isolatedConsumer("process", { connection, queueName, prefetch: 2, ...times });
   await consumer.start();
   await made.waitForCount(dead, 1);
@@ -63,45 +63,67 @@ Deno.test("A task in a process that computes for ever is killed after its grace,
   await made.waitForCount(queueName, 1);
 });
 
+Deno.test("A thread that computes for a moment after its grace is ended all the same", async () => {
+  await using made = await topology();
+  const queueName = await made.queue();
+  await made.fill(queueName, ["hold 700"]);
+  await using connection = connectionForTest();
+  const times = { taskTimeoutMs: 200, taskGraceMs: 200, retryDelayMs: 60_000 };
+  const consumer = isolatedConsumer("thread", { connection, queueName, ...times });
+  await consumer.start();
+  await eventually("it has failed", () => consumer.told.failures.length === 1);
+  assertMatch(consumer.told.failures[0], /its thread or process was ended/);
+  assertEquals(consumer.health().status, "up");
+  await consumer.stop();
+  await noneLeft();
+  await made.waitForCount(queueName, 1);
+});
+
 Deno.test("A thread that computes on after its grace is abandoned and counted, until it ends", async () => {
   await using made = await topology();
   const dead = await made.queue();
   const queueName = await made.queue({
     arguments: { "x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead },
   });
+  const folder = await Deno.makeTempDir();
+  const gates = [`${folder}/one`, `${folder}/two`];
   await using connection = connectionForTest();
   const consumer = isolatedConsumer("thread", {
     connection,
     queueName,
     workers: 2,
     prefetch: 10,
-    taskTimeoutMs: 200,
+    taskTimeoutMs: 1_000,
     taskGraceMs: 100,
     retryDelayMs: 60_000,
   });
   await consumer.start();
-  await made.fill(queueName, ["compute 4000"]);
+  await made.fill(queueName, [`compute-until ${gates[0]}`]);
   await eventually("it has failed", () => consumer.told.failures.length === 1);
   assertMatch(
     consumer.told.failures[0],
     /^retry TimeoutError: .*computes on, as a thread cannot be stopped: use isolation "process"/,
   );
   // Another thread has taken its place.
-  assertEquals([consumer.health().status, taskThreads()], ["up", 3]);
+  assertEquals(consumer.health().status, "up");
+  await eventually("there are three threads", () => taskThreads() === 3);
   await made.fill(queueName, ["refuse"]);
   await made.waitForCount(dead, 1);
   // As many as there are workers: no further ones.
-  await made.fill(queueName, ["compute 4000"]);
+  await made.fill(queueName, [`compute-until ${gates[1]}`]);
   await eventually("the consumer pauses", () => consumer.health().status === "down");
   const { reason } = consumer.health();
   assertMatch(reason ?? "", /^2 threads compute on .*use isolation "process"/);
   assert(taskThreads() <= 4, "never more than twice as many as there are workers");
   await made.fill(queueName, ["refuse"]);
+  await Deno.writeTextFile(gates[0], "");
   await eventually("the consumer goes on", () => consumer.health().status === "up");
   await made.waitForCount(dead, 2);
+  await Deno.writeTextFile(gates[1], "");
   await eventually("those that were abandoned are gone", () => taskThreads() === 2);
   await consumer.stop();
   await noneLeft();
+  await Deno.remove(folder, { recursive: true });
   await made.waitForCount(queueName, 2);
 });
 

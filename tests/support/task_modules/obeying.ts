@@ -20,6 +20,17 @@ function compute(ms: number): void {
   while (performance.now() < end);
 }
 
+/** Computes without awaiting anything until there is such a file. */
+function computeUntil(file: string): void {
+  while (true) {
+    try {
+      return void Deno.statSync(file);
+    } catch {
+      // Not yet.
+    }
+  }
+}
+
 /** Until the signal aborts, and then as long again. */
 async function untilAborted({ signal }: TaskMessage, thenMs: number): Promise<void> {
   if (!signal.aborted) {
@@ -34,12 +45,19 @@ export default defineTask(async (message) => {
     case "compute":
       compute(Number(argument));
       break;
+    case "compute-until":
+      computeUntil(argument);
+      break;
     case "wait":
       await pause(Number(argument), message.signal);
       break;
     case "heed":
       await untilAborted(message, Number(argument));
       return MessageStatus.FAIL_DO_NOT_RETRY;
+    case "hold":
+      message.signal.addEventListener("abort", () => compute(Number(argument)));
+      await new Promise(() => {});
+      break;
     case "hang":
       await new Promise(() => {});
       break;
