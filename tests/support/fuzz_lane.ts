@@ -72,8 +72,11 @@ export class FuzzLane implements AsyncDisposable {
   async run(index: number, attack: Attack, random: Random): Promise<void> {
     this.busyWith = index;
     const attacked = this.#server.attack(attack);
-    for (let count = random.between(1, 4); count > 0; count--) void this.#send(index);
-    await this.#inTime("is not attacked", attacked);
+    const over = new AbortController();
+    for (let count = random.between(1, 4); count > 0; count--) {
+      void this.#sendUntil(over.signal, index);
+    }
+    await this.#inTime("is not attacked", attacked).finally(() => over.abort());
     this.#server.behave();
     await this.#inTime("does not recover", this.#recovered(index));
   }
@@ -105,6 +108,14 @@ export class FuzzLane implements AsyncDisposable {
     this.#server.offer(this.#expected.body);
     while (!(await this.#send(index))) await delay(1);
     await arrived.promise;
+  }
+
+  /** Sends again and again: what is sent may be lost with a connection that ends just then. */
+  async #sendUntil(over: AbortSignal, index: number): Promise<void> {
+    while (!over.aborted) {
+      await this.#send(index);
+      await delay(1);
+    }
   }
 
   /** Sends a message, and sees to it that its outcome is in time and true. */
