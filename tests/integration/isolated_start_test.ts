@@ -26,7 +26,7 @@ const GOOD = `import { defineTask } from TASK; export default defineTask(() => "
 for (const kind of KINDS) {
   Deno.test(`start() fails where a ${kind} cannot load its module, loses nothing, and may be called again`, async () => {
     await using made = await topology();
-    await using connection = connectionForTest({ startTimeoutMs: 5_000 });
+    await using connection = connectionForTest({ startTimeoutMs: 60_000 });
     const queueName = await made.queue();
     await made.fill(queueName, ["a", "b"]);
     const nowhere = new URL("./nowhere.ts", import.meta.url);
@@ -225,7 +225,7 @@ Deno.test("Consumer refuses options of tasks that contradict each other, or are 
 });
 
 Deno.test("start() fails where the module of a thread starts a consumer of its own as it is loaded", async () => {
-  await using connection = connectionForTest({ startTimeoutMs: 10_000 });
+  await using connection = connectionForTest({ startTimeoutMs: 60_000 });
   const library = JSON.stringify(new URL("../../mod.ts", import.meta.url).href);
   const consumer = isolatedConsumer("thread", {
     connection,

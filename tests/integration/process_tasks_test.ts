@@ -45,8 +45,8 @@ Deno.test("A process whose task overruns is killed and replaced, and the message
     queueName,
     taskModule: OBEYS,
     isolation: "process",
-    taskTimeoutMs: 200,
-    taskGraceMs: 100,
+    taskTimeoutMs: 500,
+    taskGraceMs: 500,
     retryDelayMs: 60_000,
     prefetch: 10,
   });
@@ -55,7 +55,7 @@ Deno.test("A process whose task overruns is killed and replaced, and the message
   const [first] = taskProcesses();
   await made.fill(queueName, ["busy", "busy", "done", "heed"]);
   await eventually("two have failed", () => failures.length === 2);
-  for (const failure of failures) assertMatch(failure, /^retry The task runs on 100 ms after/);
+  for (const failure of failures) assertMatch(failure, /^retry The task runs on 500 ms after/);
   assertEquals(consumer.health().status, "up");
   // Only the two that overran are still held.
   await made.fill(queueName, ["pid"]);
