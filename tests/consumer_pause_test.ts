@@ -14,7 +14,7 @@ Deno.test("Consumer that cannot pause, as the broker does not answer, gives its 
     return name === "basic.cancel";
   });
   const { hostname, port } = server;
-  const connection = new Connection({ hostname, port, connectTimeoutMs: 200, logger: null });
+  const connection = new Connection({ hostname, port, connectTimeoutMs: 1_000, logger: null });
   const hung = Promise.withResolvers<"SUCCESS">();
   const consumer = new Consumer({
     connection,

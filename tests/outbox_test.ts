@@ -60,7 +60,7 @@ Deno.test("Outbox of kind sync has one message in flight, whoever sends", async 
 
 for (const [kind, maxInFlight] of [["sync", undefined], ["async", 3]] as const) {
   Deno.test(`Outbox of kind ${kind} takes a fresh channel when overdue confirms fill its window`, async () => {
-    await using made = outboxForTest({ kind, maxInFlight, sendTimeoutMs: 100 });
+    await using made = outboxForTest({ kind, maxInFlight, sendTimeoutMs: 500 });
     await made.start();
     const channel = await made.channel();
     const overdue = Array.from({ length: maxInFlight ?? 1 }, (_, index) => made.send(`${index}`));
@@ -336,7 +336,7 @@ Deno.test("Outbox ends a send that is never confirmed, and says that its outcome
 });
 
 Deno.test("Outbox does not send again what has expired", async () => {
-  await using made = outboxForTest({ sendTimeoutMs: 30 });
+  await using made = outboxForTest({ sendTimeoutMs: 500 });
   await made.start();
   const first = await made.channel();
   assertInstanceOf(await made.send("expired").outcome, ConfirmTimeoutError);

@@ -258,7 +258,7 @@ Deno.test("pitfall 5: close() ends in time although the server does not answer i
 Deno.test("pitfall 6: a request that is never answered fails by its deadline", async () => {
   await using made = await connectionForTest(
     (_client, { name }) => ["basic.qos", "basic.consume", "queue.declare"].includes(name),
-    { timeoutMs: 100 },
+    { timeoutMs: 500 },
   );
   const channel = await made.connection.openChannel(channelEvents(), { confirms: false });
   const requests = [
@@ -275,7 +275,7 @@ Deno.test("pitfall 6: a request that is never answered fails by its deadline", a
 
 Deno.test("pitfall 6: openChannel that is never answered fails by its deadline", async () => {
   await using made = await connectionForTest((_client, { name }) => name === "channel.open", {
-    timeoutMs: 100,
+    timeoutMs: 500,
   });
   const opening = made.connection.openChannel(channelEvents(), { confirms: true });
   const error = await deadline(assertRejects(() => opening, ConnectionError), 5_000);
@@ -290,7 +290,7 @@ Deno.test("pitfall 6: a channel that amqplib closes by itself is given up in tim
   for (const [name, bytes] of Object.entries(violations)) {
     await using made = await connectionForTest(
       (_client, { name }) => name === "channel.close",
-      { timeoutMs: 100 },
+      { timeoutMs: 500 },
     );
     const events = channelEvents();
     await made.connection.openChannel(events, { confirms: true });
@@ -303,7 +303,7 @@ Deno.test("pitfall 6: a channel that amqplib closes by itself is given up in tim
 Deno.test("pitfall 6: a connection that amqplib closes by itself is given up in time", async () => {
   await using made = await connectionForTest(
     (_client, { name }) => name === "connection.close",
-    { timeoutMs: 100 },
+    { timeoutMs: 500 },
   );
   const events = channelEvents();
   await made.connection.openChannel(events, { confirms: false });
@@ -318,7 +318,7 @@ Deno.test("pitfall 6: a channel that opens after it was given up is closed", asy
   await using made = await connectionForTest((_client, call) => {
     if (call.name === "channel.open") opening.resolve(call);
     return call.name === "channel.open";
-  }, { timeoutMs: 100 });
+  }, { timeoutMs: 500 });
   await assertRejects(
     () => made.connection.openChannel(channelEvents(), { confirms: false }),
     ConnectionError,

@@ -68,7 +68,7 @@ for (const [number, kind] of [[15, "memory"], [16, "disk"]] as const) {
       const events = eventsOf(connection);
       const publisher = new Publisher({
         connection,
-        sendTimeoutMs: 500,
+        sendTimeoutMs: 2_000,
         maxBufferedMessages: 5,
       });
       const task = heldTask();
@@ -97,7 +97,7 @@ for (const [number, kind] of [[15, "memory"], [16, "disk"]] as const) {
         const errors = sends.map((one) => (one as PromiseRejectedResult).reason);
         for (const error of [before, ...errors.slice(0, 5)]) {
           assertInstanceOf(error, ConfirmTimeoutError);
-          assertStringIncludes(error.message, `500 ms: blocked by the broker: low on ${kind}`);
+          assertStringIncludes(error.message, `2000 ms: blocked by the broker: low on ${kind}`);
           assertEquals(error.written, error === before);
         }
         for (const error of errors.slice(5)) assertInstanceOf(error, PublisherOverflowError);

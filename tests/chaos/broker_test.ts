@@ -7,7 +7,7 @@ import { connectionForTest } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
 import { noNodes, privateNodes, writeDeclarations } from "../support/nodes.ts";
 import { declareQueue, readyIn } from "../support/on_channel.ts";
-import { assertAllThere, collector, QUICK, sendNumbers } from "./support.ts";
+import { assertAllThere, collector, PATIENT, QUICK, sendNumbers } from "./support.ts";
 
 const nodes = privateNodes(1);
 const ignore = noNodes;
@@ -34,7 +34,7 @@ for (const type of ["classic", "quorum"]) {
       await writeDeclarations(node);
       await using connection = connectionForTest({ url: node.url, reconnect: QUICK });
       const losses = lossesOf(connection);
-      const publisher = new Publisher({ connection, maxInFlight: 50 });
+      const publisher = new Publisher({ connection, maxInFlight: 50, ...PATIENT });
       const task = collector();
       const consumer = new Consumer({
         connection,
@@ -82,7 +82,7 @@ Deno.test({
       attempts.push((detail.cause as Error & { code: string }).code);
     });
     const publisher = new Publisher({ connection, sendTimeoutMs: 1_000 });
-    const patient = new Publisher({ connection });
+    const patient = new Publisher({ connection, ...PATIENT });
     const task = collector();
     const consumer = new Consumer({ connection, queueName: queue, taskFunction: task });
     const stopped = new Consumer({ connection, queueName: queue, taskFunction: () => "SUCCESS" });
@@ -128,7 +128,7 @@ Deno.test({
     const queue = await declareQueue(node.url);
     await using connection = connectionForTest({ url: node.url, reconnect: QUICK });
     const losses = lossesOf(connection);
-    const publisher = new Publisher({ connection });
+    const publisher = new Publisher({ connection, ...PATIENT });
     const task = collector();
     const consumer = new Consumer({ connection, queueName: queue, taskFunction: task });
     await publisher.start();

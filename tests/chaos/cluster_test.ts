@@ -6,7 +6,7 @@ import { connectionForTest, isVersion4 } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
 import { noNodes, type PrivateNode, privateNodes, writeDeclarations } from "../support/nodes.ts";
 import { declareQueue } from "../support/on_channel.ts";
-import { assertAllThere, collector, QUICK, sendNumbers } from "./support.ts";
+import { assertAllThere, collector, PATIENT, QUICK, sendNumbers } from "./support.ts";
 
 const nodes = privateNodes(3);
 const ignore = noNodes;
@@ -68,7 +68,7 @@ Deno.test({
     const follower = nodes.find((node) => node !== leader)!;
     const { connection, ports } = connectTo(follower);
     await using _ = connection;
-    const publisher = new Publisher({ connection, maxInFlight: 50 });
+    const publisher = new Publisher({ connection, maxInFlight: 50, ...PATIENT });
     const task = collector();
     const consumer = new Consumer({
       connection,
@@ -102,7 +102,7 @@ Deno.test({
     const connected = nodes.find((node) => node !== leader)!;
     const { connection, ports } = connectTo(connected);
     await using _ = connection;
-    const publisher = new Publisher({ connection, maxInFlight: 50 });
+    const publisher = new Publisher({ connection, maxInFlight: 50, ...PATIENT });
     const task = collector();
     const consumer = new Consumer({
       connection,

@@ -103,7 +103,7 @@ Deno.test("4 the proxy stops reading from the client: memory stays bounded, send
   const room = 128;
   const publisher = new Publisher({
     connection,
-    sendTimeoutMs: 500,
+    sendTimeoutMs: 1_500,
     maxBufferedBytes: room * body.byteLength,
   });
   await publisher.start();

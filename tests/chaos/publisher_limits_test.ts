@@ -45,7 +45,7 @@ Deno.test("45 a million sends without awaiting: memory stays bounded, refused pa
       import { Publisher } from "@lapinmq/lapinmq";
       const counts = {};
       const count = (name) => counts[name] = (counts[name] ?? 0) + 1;
-      const publisher = new Publisher();
+      const publisher = new Publisher({ sendTimeoutMs: 600_000 });
       await publisher.start();
       for (let index = 0; index < 1_000_000; index++) {
         publisher.sendMessageToQueue({ queueName: ${JSON.stringify(queue)}, body: "x" })

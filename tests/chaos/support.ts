@@ -7,6 +7,9 @@ import { eventually } from "../support/eventually.ts";
 /** Comes back quickly, so that no test waits for a backoff. */
 export const QUICK = { initialDelayMs: 10, maxDelayMs: 100 } as const;
 
+/** For sends that wait until a node is back: how long it takes depends on the machine alone. */
+export const PATIENT = { sendTimeoutMs: 600_000 } as const;
+
 /** Sends the numbers from `from` up to, but not including, `to`. */
 export function sendNumbers(
   publisher: Publisher,
@@ -56,7 +59,7 @@ export function collector(): Collector {
       await eventually(
         `all of ${total} messages are received`,
         () => numbers(0, total).every((number) => seen.has(`${number}`)),
-        60_000,
+        120_000,
       );
     },
   });

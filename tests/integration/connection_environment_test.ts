@@ -106,7 +106,7 @@ Deno.test("Connection takes an empty variable for unset, and goes to localhost:5
     RABBITMQ_PASSWORD: "",
     RABBITMQ_VHOST: "",
   });
-  const connection = new Connection({ logger: null, startTimeoutMs: 100 });
+  const connection = new Connection({ logger: null, startTimeoutMs: 1_000 });
   const error = await assertRejects(() => connectsTo(connection));
   assertStringIncludes((error as Error).message, "localhost:5672");
 });

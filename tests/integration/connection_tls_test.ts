@@ -129,7 +129,7 @@ tlsTest("start() without TLS to a port of TLS says what may be the matter (58)",
   await using proxy = startTlsProxy(await serverCertificate("localhost"));
   const error = await refusal({
     url: url("amqp", "localhost", proxy.port),
-    startTimeoutMs: 500,
+    startTimeoutMs: 2_000,
   });
   assertStringIncludes(error.message, `localhost:${proxy.port}`);
   assertStringIncludes(error.message, "amqps");
