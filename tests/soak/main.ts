@@ -93,6 +93,7 @@ function readSoakOptions(
   return {
     keep: flags.has("keep"),
     minutes: numberOf(flags, "minutes", flags.has("sabotage") ? 1 : 3),
+    leastFaults: numberOf(flags, "least-faults", 0),
     seed: numberOf(flags, "seed", crypto.getRandomValues(new Uint16Array(1))[0]),
     version,
     kind,
@@ -173,9 +174,9 @@ if (import.meta.main) {
       return proveChecker(options, chosen === "all" ? SABOTAGES : [chosen]);
     }
     const { verdict, episodes } = await runSoak(options);
-    const least = numberOf(flags, "least-faults", 0);
-    if (episodes.length < least) {
-      console.log(`FAILED: ${episodes.length} faults are fewer than the ${least} asked for`);
+    const { leastFaults } = options;
+    if (episodes.length < leastFaults) {
+      console.log(`FAILED: ${episodes.length} faults are fewer than the ${leastFaults} asked for`);
       return 1;
     }
     return charges(verdict).length > 0 ? 1 : 0;

@@ -10,6 +10,8 @@ import { firstSigns, type Sign } from "./recovery.ts";
 /** What a soak is to be. */
 export interface SoakOptions {
   readonly minutes: number;
+  /** It takes longer where it has not brought about so many by then, as on a machine that is slow. */
+  readonly leastFaults: number;
   readonly seed: number;
   readonly version: "3" | "4";
   readonly kind: BrokerKind;
@@ -182,13 +184,14 @@ class Run {
   }
 
   async #disturb(): Promise<void> {
-    const { seed, faults, minutes, pauseMs, log, signal } = this.#options;
+    const { seed, faults, minutes, leastFaults, pauseMs, log, signal } = this.#options;
     const random = randomFrom(seed);
     const scene = { brokers: this.#brokers, slots: this.#slots, random };
     const end = this.#startedAt + minutes * 60_000;
     for (const fault of series(faults, random)) {
       await pause(random.between(pauseMs / 2, pauseMs * 1.5));
-      if (Date.now() > end || signal.aborted) return;
+      const isOver = Date.now() > end && this.#episodes.length >= leastFaults;
+      if (isOver || signal.aborted) return;
       const startedAt = Date.now();
       this.#signs = [];
       const { at: healedAt, after } = await fault.run(scene);
