@@ -98,7 +98,8 @@ Deno.test("4 the proxy stops reading from the client: memory stays bounded, send
   await using proxy = startProxy();
   const queue = await made.queue();
   const { hostname, port } = proxy;
-  await using connection = connectionForTest({ hostname, port });
+  // It does not give the connection up meanwhile.
+  await using connection = connectionForTest({ hostname, port, connectTimeoutMs: 60_000 });
   const body = new Uint8Array(64 * 1024);
   const room = 128;
   const publisher = new Publisher({
