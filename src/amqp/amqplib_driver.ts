@@ -52,18 +52,9 @@ export const amqplibDriver: Driver = {
       const opening = holdAfterOpenOk(() =>
         amqplib.connect(connectOptions(target), socketOptions(target, intake, socket.signal))
       );
-      let connection: AmqplibConnection;
-      try {
-        connection = new AmqplibConnection(
-          await opening.result,
-          intake,
-          socket,
-          timeoutMs,
-          events,
-        );
-      } finally {
-        opening.release();
-      }
+      const model = await opening.result; // Where it fails, nothing is let through any more.
+      const connection = new AmqplibConnection(model, intake, socket, timeoutMs, events);
+      opening.release();
       if (signal.aborted) {
         connection.destroy();
         throw signal.reason;

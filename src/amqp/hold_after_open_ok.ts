@@ -11,7 +11,11 @@ import tls from "node:tls";
 /** What is being opened. */
 export interface Held<T> {
   readonly result: T;
-  /** Lets what was kept back through: somebody listens now, or will never. */
+  /**
+   * Lets what was kept back through, as somebody listens now. Not to be called where the connection
+   * could not be opened: amqplib would go on with what is left in the socket, and an open-ok there
+   * would begin heartbeats that nobody ends.
+   */
   release(): void;
 }
 

@@ -1,6 +1,7 @@
 // What amqplib does that the driver on top of it must guard against, brought about by a server that
 // misbehaves by script. No broker is needed.
 
+import net from "node:net";
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { assertStringIncludes, assertThrows } from "@std/assert";
 import { deadline } from "@std/async";
@@ -565,6 +566,31 @@ Deno.test("pitfall 16: connecting is given up when it is no longer wanted", asyn
   giveUp.abort(new ConnectionError("Closed by the program"));
   await assertRejects(() => connecting, ConnectionError, "Closed by the program");
   await deadline(server.client.ended, 5_000);
+});
+
+Deno.test("pitfall 16: an open-ok that is there as the connection breaks opens nothing", async () => {
+  const giveUp = new AbortController();
+  const { push } = net.Socket.prototype;
+  await using server = new AmqpServer((client, { name }) => {
+    if (name !== "connection.open") return false;
+    // Received, and the socket is destroyed before anybody is told that it can be read.
+    net.Socket.prototype.push = function (this: net.Socket, ...args) {
+      const more = push.apply(this, args);
+      if (this.remotePort === server.port) giveUp.abort(new ConnectionError("It broke"));
+      return more;
+    };
+    client.call(0, "connection.open-ok", shortstr(""));
+    return true;
+  });
+  try {
+    const target = targetOf(server, { heartbeatSeconds: 1 });
+    const connecting = amqplibDriver.connect(target, connectionEvents(), giveUp.signal);
+    await assertRejects(() => connecting, ConnectionError, "It broke");
+    await deadline(server.client.ended, 5_000);
+  } finally {
+    net.Socket.prototype.push = push;
+  }
+  // Were there heartbeats, this test would fail for their timers, and a program for their timeout.
 });
 
 Deno.test("pitfall 17: a silent connection is noticed after three heartbeats at the latest", async () => {
