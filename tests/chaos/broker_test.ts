@@ -170,7 +170,9 @@ Deno.test({
     await eventually("both losses are noticed", () => losses.size === 2);
     const causes = [...losses.values()];
     assert(causes.some((cause) => cause.includes("the operator says so")), causes.join("\n"));
-    await eventually("both are up again", () => connection.health().status === "up");
-    assert(publisher.health().status === "up" && consumer.health().status === "up");
+    await eventually(
+      "all are up again",
+      () => [connection, publisher, consumer].every((one) => one.health().status === "up"),
+    );
   },
 });
