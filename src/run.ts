@@ -4,7 +4,7 @@ import { ConfigurationError } from "./errors.ts";
 import { Publisher } from "./publisher.ts";
 import { exit, onOsSignal, setExitCode } from "./runtime.ts";
 import { checkOsSignals, ECHO_MS, type WaitForShutdownOptions } from "./shutdown.ts";
-import { knownOptions, milliseconds, optionalSignal, show } from "./validate.ts";
+import { knownOptions, milliseconds, optionalSignal, refuse } from "./validate.ts";
 
 /** What {@linkcode run} runs, and how it ends. */
 export interface RunOptions {
@@ -160,9 +160,7 @@ function members<T extends object>(
 ): readonly T[] {
   if (value === undefined) return [];
   if (!Array.isArray(value) || value.some((member) => !(member instanceof kind))) {
-    throw new ConfigurationError(
-      `Cannot use option "${name}": received ${show(value)}: it must be an array of ${kind.name}s`,
-    );
+    refuse(name, value, `an array of ${kind.name}s`);
   }
   return value;
 }

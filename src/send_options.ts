@@ -2,7 +2,7 @@ import type { FieldTable, OutgoingMessage } from "./amqp/driver.ts";
 import { copyBody, encodeText } from "./body_store.ts";
 import { ConfigurationError } from "./errors.ts";
 import { copyTable } from "./headers.ts";
-import { integer, knownOptions, optionalFunction, show, text } from "./validate.ts";
+import { integer, knownOptions, optionalFunction, refuse, show, text } from "./validate.ts";
 
 /** Called with the outcome of one message, each at most once. They may be asynchronous. */
 export interface SendCallbacks {
@@ -128,9 +128,11 @@ export function prepareMessageToQueue(
 ): OutgoingMessage {
   knownOptions("message", options, TO_QUEUE);
   if (options.queueName === "") {
-    throw new ConfigurationError(
-      `Cannot use option "queueName": received "": it must be a string that is not empty: a ` +
-        `temporary queue has its name once "start()" of its consumer has resolved`,
+    refuse(
+      "queueName",
+      options.queueName,
+      `a string that is not empty: a temporary queue has its name once "start()" of its consumer ` +
+        `has resolved`,
     );
   }
   return prepare("", text("queueName", options.queueName), options, newId);

@@ -22,7 +22,8 @@ function className(value: object): string {
   }
 }
 
-function refuse(name: string, value: unknown, expected: string): never {
+/** Refuses the value of an option, and says what it must be. */
+export function refuse(name: string, value: unknown, expected: string): never {
   throw new ConfigurationError(
     `Cannot use option "${name}": received ${show(value)}: it must be ${expected}`,
   );

@@ -99,7 +99,7 @@ export class FrameReader {
       while (this.#partial === undefined && bytes.length - at >= FRAME_HEAD_BYTES) {
         const size = bytes.readUInt32BE(at + 3);
         const end = at + size + FRAME_OVERHEAD;
-        const tooLarge = source.maxFrameSize > 0 && size > source.maxFrameSize;
+        const tooLarge = this.#isTooLarge(size);
         if (end > bytes.length && !tooLarge) {
           at = this.#beginPartial(bytes, at, size);
           break;
@@ -150,9 +150,13 @@ export class FrameReader {
   #isLargeBody(bytes: Buffer, at: number): boolean {
     if (bytes[at] !== FRAME_BODY || bytes.length - at < FRAME_HEAD_BYTES) return false;
     const size = bytes.readUInt32BE(at + 3);
-    const { maxFrameSize } = this.#source;
-    return size > LARGE_BYTES && !(maxFrameSize > 0 && size > maxFrameSize) &&
+    return size > LARGE_BYTES && !this.#isTooLarge(size) &&
       this.#receiverOf(bytes, at)?.delivery !== undefined;
+  }
+
+  #isTooLarge(size: number): boolean {
+    const { maxFrameSize } = this.#source;
+    return maxFrameSize > 0 && size > maxFrameSize;
   }
 
   /** Where a frame of a body has come in part: takes that part, so that no frame is put together. */
@@ -260,10 +264,7 @@ function checkBody(delivery: WireDelivery, length: number): void {
 
 /** What was received, without the unused rest of its memory: a message may be kept for long. */
 function compact(bytes: Buffer): Buffer {
-  if (bytes.length > bytes.buffer.byteLength / 2) return bytes;
-  const copy = Buffer.allocUnsafeSlow(bytes.length);
-  copy.set(bytes);
-  return copy;
+  return bytes.length > bytes.buffer.byteLength / 2 ? bytes : joined(NOTHING, bytes);
 }
 
 /** Both in memory of their own. */

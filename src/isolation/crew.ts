@@ -196,9 +196,7 @@ export class Crew {
 function interrupted(): Error {
   return new LapinmqError(
     "Cannot start the consumer: it was stopped before its task module was loaded",
-    {
-      code: "CONSUMER_STOPPED",
-    },
+    { code: "CONSUMER_STOPPED" },
   );
 }
 

@@ -1,6 +1,6 @@
 import { ConfigurationError } from "../errors.ts";
 import { holdsInFull } from "../runtime.ts";
-import { isPlainObject, knownOptions, show } from "../validate.ts";
+import { isPlainObject, knownOptions, refuse, show } from "../validate.ts";
 
 /**
  * What the process of a task may do, by name: `true` for all, a list for what it names, `false` or
@@ -53,10 +53,7 @@ export function resolveTaskPermissions(value: unknown): TaskPermissions {
   if (value === undefined) return "inherit";
   if (value === "none" || value === "inherit") return value;
   if (!isPlainObject(value)) {
-    throw new ConfigurationError(
-      `Cannot use option "taskPermissions": received ${show(value)}: it must be "none", ` +
-        `"inherit", or an object with ${NAMES.join(", ")}`,
-    );
+    refuse("taskPermissions", value, `"none", "inherit", or an object with ${NAMES.join(", ")}`);
   }
   knownOptions("task permissions", value, NAMES);
   return Object.fromEntries(

@@ -1,6 +1,6 @@
 import { ProcessChannel, type ProcessEnd } from "./process_channel.ts";
 import { type ProcessOptions, taskCommand } from "./process_command.ts";
-import { notLoaded, type TaskWorker } from "./task_worker.ts";
+import { notLoaded, type TaskWorker, uncaught } from "./task_worker.ts";
 import { errorOf, type FromTask, plainError, type WireMessage, type WireOutcome } from "./wire.ts";
 
 type Answer = PromiseWithResolvers<WireOutcome>;
@@ -77,7 +77,7 @@ export class ProcessWorker implements TaskWorker {
         this.#state = { kind: "idle" };
         break;
       case "ending":
-        this.#ending(uncaught(errorOf(message.error)));
+        this.#ending(uncaught("process", errorOf(message.error)));
         break;
     }
   }
@@ -96,13 +96,6 @@ export class ProcessWorker implements TaskWorker {
     this.#loaded.reject(notLoaded(why));
     return why;
   }
-}
-
-function uncaught(cause: Error): Error {
-  return new Error(
-    `The process of the task ended, as nobody caught an error: ${cause.name}: ${cause.message}`,
-    { cause },
-  );
 }
 
 function reason({ code, signal, failure }: ProcessEnd): Error {

@@ -1,6 +1,6 @@
 import type { ConsumerOptions, TaskFunction } from "../consumer_options.ts";
 import { ConfigurationError } from "../errors.ts";
-import { oneOf, show } from "../validate.ts";
+import { oneOf, refuse } from "../validate.ts";
 import { resolveTaskPermissions, resolveTaskRunFlags } from "./process_flags.ts";
 import type { ProcessOptions } from "./process_command.ts";
 import type { TaskInProcess } from "./task_in_process.ts";
@@ -73,11 +73,10 @@ export function resolveTask(options: ConsumerOptions): ResolvedTask {
   }
   if (taskModule !== undefined) return resolveTaskModule(options, taskModule);
   if (typeof taskFunction !== "function") {
-    throw new ConfigurationError(
-      `Cannot use option "taskFunction": received ${
-        show(taskFunction)
-      }: it must be a function that ` +
-        `takes a message and returns a MessageStatus; or give "taskModule"`,
+    refuse(
+      "taskFunction",
+      taskFunction,
+      `a function that takes a message and returns a MessageStatus; or give "taskModule"`,
     );
   }
   for (const name of APART) {
@@ -116,10 +115,10 @@ function resolveModule(taskModule: unknown): string {
     const url = URL.parse(text);
     if (url !== null && PROTOCOLS.includes(url.protocol)) return url.href;
   }
-  throw new ConfigurationError(
-    `Cannot use option "taskModule": received ${
-      show(text)
-    }: it must be a file:, http:, https: or ` +
-      `data: URL: for a file beside your module, give new URL("./task.ts", import.meta.url)`,
+  refuse(
+    "taskModule",
+    text,
+    `a file:, http:, https: or data: URL: for a file beside your module, give ` +
+      `new URL("./task.ts", import.meta.url)`,
   );
 }

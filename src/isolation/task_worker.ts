@@ -26,6 +26,14 @@ export interface TaskWorker {
   end(): Promise<boolean>;
 }
 
+/** Why one has ended: because of an error in it. */
+export function uncaught(kind: "thread" | "process", cause: Error): Error {
+  return new Error(
+    `The ${kind} of the task ended, as nobody caught an error: ${cause.name}: ${cause.message}`,
+    { cause },
+  );
+}
+
 /** Why a module is not loaded: what was to load it has ended before. */
 export function notLoaded(cause: Error): ConfigurationError {
   return new ConfigurationError(

@@ -3,7 +3,7 @@ import { ownBody } from "../body_store.ts";
 import { Deadline } from "../deadline.ts";
 import { ConfigurationError } from "../errors.ts";
 import { mayReadModule } from "../runtime.ts";
-import { notLoaded, type TaskWorker } from "./task_worker.ts";
+import { notLoaded, type TaskWorker, uncaught } from "./task_worker.ts";
 import { entryHref, isTaskThread, type ToThread } from "./thread_entry.ts";
 import { errorOf, type FromTask, plainError, type WireMessage, type WireOutcome } from "./wire.ts";
 
@@ -114,7 +114,7 @@ export class ThreadWorker implements TaskWorker {
         break;
       }
       case "ending":
-        this.#why ??= uncaught(errorOf(message.error));
+        this.#why ??= uncaught("thread", errorOf(message.error));
     }
   }
 
@@ -162,11 +162,4 @@ function checkReadable(href: string): void {
 
 function endedWith(code: number): Error {
   return new Error(`The thread of the task ended with exit code ${code}`);
-}
-
-function uncaught(cause: Error): Error {
-  return new Error(
-    `The thread of the task ended, as nobody caught an error: ${cause.name}: ${cause.message}`,
-    { cause },
-  );
 }
