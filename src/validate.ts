@@ -44,13 +44,52 @@ export function knownOptions(
   }
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) {
+      const meant = nearest(name, known);
+      const advice = meant === undefined ? "" : `did you mean "${meant}"? `;
       throw new ConfigurationError(
-        `Cannot use option "${name}" of the ${what}: there is no such option: ` +
-          `use one of ${known.join(", ")}`,
+        `Cannot use option ${show(name)} of the ${what}: there is no such option: ` +
+          `${advice}Use one of ${known.join(", ")}`,
       );
     }
   }
   return options;
+}
+
+/** Shorter names are parts of many others. */
+const PART_LENGTH = 4;
+
+/** The name that was probably meant: one that resembles it, else the shortest of which it is a part. */
+function nearest(name: string, known: readonly string[]): string | undefined {
+  if (name.length > 60) return undefined;
+  const [best] = known.map((other) => ({ other, distance: editDistance(name, other) }))
+    // Beyond a third of its letters it would be a guess.
+    .filter(({ other, distance }) => distance <= Math.floor(other.length / 3))
+    .sort((one, other) => one.distance - other.distance);
+  if (best !== undefined) return best.other;
+  const [whole] = known.filter((other) => isPart(name, other) || isPart(other, name))
+    .sort((one, other) => one.length - other.length);
+  return whole;
+}
+
+function isPart(part: string, whole: string): boolean {
+  return part.length >= PART_LENGTH && whole.toLowerCase().includes(part.toLowerCase());
+}
+
+/** How many letters to insert, leave out, replace or swap with the next; upper case counts as lower. */
+function editDistance(one: string, other: string): number {
+  const [a, b] = [one.toLowerCase(), other.toLowerCase()];
+  let [before, last]: number[][] = [[], Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = a[i - 1] === b[j - 1] ? 0 : 1;
+      row[j] = Math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + change);
+      const isSwapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (isSwapped) row[j] = Math.min(row[j], before[j - 2] + 1);
+    }
+    [before, last] = [last, row];
+  }
+  return last[b.length];
 }
 
 /** Whether a value is an object made by `{}`, and neither an array nor of any class. */

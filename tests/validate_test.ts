@@ -52,6 +52,21 @@ Deno.test("knownOptions refuses what is no object, and names that it does not kn
   }
 });
 
+Deno.test("knownOptions names the option that was probably meant, and none at random", () => {
+  const known = ["hostname", "username", "queueName", "queueArguments", "prefetch", "workers"];
+  const meant = (name: string) => {
+    const { message } = assertThrows(() => knownOptions("thing", { [name]: 1 }, known), Error);
+    return /did you mean "(.*?)"\?/.exec(message)?.[1];
+  };
+  assertEquals(meant("hostName"), "hostname");
+  assertEquals(meant("hsotname"), "hostname");
+  assertEquals(meant("worker"), "workers");
+  assertEquals(meant("host"), "hostname");
+  assertEquals(meant("queue"), "queueName");
+  assertEquals(meant("prefetchCount"), "prefetch");
+  for (const name of ["a", "", "colour", "x".repeat(10_000)]) assertEquals(meant(name), undefined);
+});
+
 Deno.test("integer takes whole numbers within its range alone", () => {
   const range = { min: 1, max: 10, unit: "things" };
   assertEquals([integer("n", undefined, range, 5), integer("n", 1, range, 5)], [5, 1]);
