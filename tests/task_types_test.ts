@@ -1,5 +1,6 @@
-import { assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { ConfigurationError, Consumer, defineTask, MessageStatus } from "../mod.ts";
+import { launch } from "../tools/launch.ts";
 
 const queueName = "work";
 const taskFunction = () => MessageStatus.SUCCESS;
@@ -39,4 +40,26 @@ Deno.test("defineTask refuses, by its types, what cannot leave the program", () 
   defineTask(() => {});
   // @ts-expect-error It is no function.
   assertThrows(() => defineTask("task"), TypeError);
+});
+
+Deno.test("the compiler points at a task that returns no status, and at nothing else", async () => {
+  const lines = [
+    `import { Consumer, type Message } from ${JSON.stringify(import.meta.resolve("../mod.ts"))};`,
+    `new Consumer({ queueName: "work", workers: 2, taskFunction: () => 42 });`,
+    `new Consumer({ queueName: "work", taskFunction: async (message: Message) => { await message; } });`,
+  ];
+  const file = await Deno.makeTempFile({ suffix: ".ts" });
+  try {
+    await Deno.writeTextFile(file, lines.join("\n"));
+    const child = launch(["check", file], { stdout: "piped", stderr: "piped" });
+    const { success, stderr } = await child.output();
+    const text = new TextDecoder().decode(stderr);
+    assert(!success);
+    for (const line of lines.slice(1)) assertStringIncludes(text, line);
+    assertMatch(text, /Type 'number' is not assignable to type 'MessageStatus/);
+    assertMatch(text, /Type 'void' is not assignable to type 'MessageStatus/);
+    assertEquals(text.match(/taskFunction\?: undefined/), null);
+  } finally {
+    await Deno.remove(file);
+  }
 });

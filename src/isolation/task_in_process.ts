@@ -2,8 +2,6 @@ import type { TaskPermissions } from "./process_flags.ts";
 
 /** A task that runs in processes of its own. */
 export interface TaskInProcess {
-  /** For tasks that run in the program. */
-  taskFunction?: undefined;
   /**
    * The module of the task, whose default export is made by `defineTask`: a `file:`, `http(s):` or
    * `data:` URL, such as `new URL("./task.ts", import.meta.url)`.

@@ -24,8 +24,6 @@ export interface TaskInProgram {
 
 /** A task that runs in threads of the program. */
 export interface TaskInThread {
-  /** For tasks that run in the program. */
-  taskFunction?: undefined;
   /**
    * The module of the task, whose default export is made by `defineTask`: a `file:`, `http(s):` or
    * `data:` URL, such as `new URL("./task.ts", import.meta.url)`.
@@ -64,7 +62,9 @@ const OF_PROCESSES = ["taskPermissions", "taskRunFlags"] as const;
 
 /** Validates the options that say where the task runs. */
 export function resolveTask(options: ConsumerOptions): ResolvedTask {
-  const { taskFunction, taskModule } = options;
+  // Not declared for tasks apart from the program: an error of the compiler that concerns a function
+  // would point at that declaration.
+  const { taskFunction, taskModule } = options as Partial<TaskInProgram> & ConsumerOptions;
   if (taskFunction !== undefined && taskModule !== undefined) {
     throw new ConfigurationError(
       `Cannot use both "taskFunction" and "taskModule": the task runs either in the program or in ` +
