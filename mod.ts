@@ -66,7 +66,7 @@ export type { Credentials, CredentialsProvider } from "./src/credentials.ts";
 export type { ConsumerEventMap } from "./src/consumer_events.ts";
 export type { BaseConsumerOptions, ConsumerOptions, TaskFunction } from "./src/consumer_options.ts";
 export type { ConsumerStopOptions, ConsumerStopResult } from "./src/consumer_results.ts";
-export type { ChannelErrorOptions, LapinmqErrorOptions } from "./src/errors.ts";
+export type { ChannelErrorOptions, LapinmqErrorCode, LapinmqErrorOptions } from "./src/errors.ts";
 export type { ErrorDetail, TypedEventTarget, TypedListener } from "./src/events.ts";
 export type { Health } from "./src/health.ts";
 export type { ConnectionRole } from "./src/link.ts";

@@ -5,10 +5,80 @@
  * @module
  */
 
+/**
+ * Every `code` of a {@linkcode LapinmqError}.
+ *
+ * | code | class | what went wrong |
+ * |---|---|---|
+ * | `LAPINMQ` | `LapinmqError` | none of the below |
+ * | `CONFIGURATION` | `ConfigurationError` | an option, argument or variable of the environment has a bad value |
+ * | `CONNECTION` | `ConnectionError` | the broker cannot be reached, or the connection was lost |
+ * | `CONNECT_TIMEOUT` | `ConnectionError` | the broker did not answer within `connectTimeoutMs` |
+ * | `BROKER_TIMEOUT` | `ConnectionError` | the broker did not answer on an open connection |
+ * | `START_TIMEOUT` | `ConnectionError` | a `start()` took longer than `startTimeoutMs` |
+ * | `GAVE_UP` | `ConnectionError` | `giveUpAfterMs` was over before it could recover |
+ * | `PERMISSION` | `ConnectionError` | the program lacks a permission of its runtime |
+ * | `CERTIFICATE` | `ConnectionError` | the certificate of the broker is not trusted |
+ * | `NOT_TLS` | `ConnectionError` | what answers there does not speak TLS |
+ * | `NOT_AMQP` | `ConnectionError` | what answers there does not speak AMQP 0-9-1 |
+ * | `CREDENTIALS` | `ConnectionError` | the function `credentials` failed |
+ * | `AUTHENTICATION` | `AuthenticationError` | the broker refuses the user name and password |
+ * | `VHOST` | `AuthenticationError` | the virtual host does not exist, or the user may not use it |
+ * | `CHANNEL` | `ChannelError` | the broker closed a channel |
+ * | `CHANNEL_LIMIT` | `ChannelError` | the connection has as many channels as it may |
+ * | `QUEUE_NOT_FOUND` | `QueueNotFoundError` | the queue does not exist |
+ * | `EXCHANGE_NOT_FOUND` | `ExchangeNotFoundError` | the exchange does not exist |
+ * | `ACCESS_REFUSED` | `AccessRefusedError` | a permission at the broker is missing, or a queue is another's |
+ * | `CONSUMER_CANCELLED` | `ChannelError` | the broker cancelled the consumer, for instance as its queue was deleted |
+ * | `CONSUMER_STOPPED` | `LapinmqError` | the consumer was stopped before it had started |
+ * | `CONFIRMS_OVERDUE` | `ChannelError` | a channel was given up, as its confirms did not come |
+ * | `MESSAGE_DECODE` | `MessageDecodeError` | a body or headers cannot be decoded |
+ * | `NOT_IN_TASK_MODULE` | `LapinmqError` | a task apart from the program asked for what stays in the program |
+ * | `PUBLISH` | `PublishError` | the broker refused a message; `cause` tells why |
+ * | `UNROUTABLE` | `UnroutableError` | no queue receives a message |
+ * | `NACKED` | `NackedError` | the broker refused a message, as a full queue may |
+ * | `CONFIRM_TIMEOUT` | `ConfirmTimeoutError` | a message was not confirmed within `sendTimeoutMs` |
+ * | `CONNECTION_LOST` | `ConnectionLostError` | the connection was lost before a confirm |
+ * | `PUBLISHER_OVERFLOW` | `PublisherOverflowError` | too much waits to be confirmed |
+ * | `PUBLISHER_STOPPED` | `PublisherStoppedError` | the publisher is not running |
+ */
+export type LapinmqErrorCode =
+  | "LAPINMQ"
+  | "CONFIGURATION"
+  | "CONNECTION"
+  | "CONNECT_TIMEOUT"
+  | "BROKER_TIMEOUT"
+  | "START_TIMEOUT"
+  | "GAVE_UP"
+  | "PERMISSION"
+  | "CERTIFICATE"
+  | "NOT_TLS"
+  | "NOT_AMQP"
+  | "CREDENTIALS"
+  | "AUTHENTICATION"
+  | "VHOST"
+  | "CHANNEL"
+  | "CHANNEL_LIMIT"
+  | "QUEUE_NOT_FOUND"
+  | "EXCHANGE_NOT_FOUND"
+  | "ACCESS_REFUSED"
+  | "CONSUMER_CANCELLED"
+  | "CONSUMER_STOPPED"
+  | "CONFIRMS_OVERDUE"
+  | "MESSAGE_DECODE"
+  | "NOT_IN_TASK_MODULE"
+  | "PUBLISH"
+  | "UNROUTABLE"
+  | "NACKED"
+  | "CONFIRM_TIMEOUT"
+  | "CONNECTION_LOST"
+  | "PUBLISHER_OVERFLOW"
+  | "PUBLISHER_STOPPED";
+
 /** Options that every error of the library takes. */
 export interface LapinmqErrorOptions {
   /** A stable, machine-readable name of what went wrong. */
-  code?: string;
+  code?: LapinmqErrorCode;
   /** What led to this error. */
   cause?: unknown;
 }
@@ -27,7 +97,7 @@ export interface LapinmqErrorOptions {
  */
 export class LapinmqError extends Error {
   /** A stable, machine-readable name of what went wrong, such as `"UNROUTABLE"`. */
-  readonly code: string;
+  readonly code: LapinmqErrorCode;
 
   /**
    * Makes the error.

@@ -25,7 +25,7 @@ import { show } from "./validate.ts";
 export { LapinmqError, MessageDecodeError } from "./errors.ts";
 export { MessageStatus };
 export type { FieldTable, FieldValue, MessageProperties } from "./amqp/driver.ts";
-export type { LapinmqErrorOptions } from "./errors.ts";
+export type { LapinmqErrorCode, LapinmqErrorOptions } from "./errors.ts";
 
 /**
  * A message as a task in a thread or process receives it: a `Message` but for `ack`, `reject` and

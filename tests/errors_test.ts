@@ -65,3 +65,22 @@ Deno.test("a publish error to a queue names the queue", () => {
   const { message } = new lapinmq.NackedError({ ...target, exchange: "" });
   assert(message.includes(`queue "black"`), message);
 });
+
+Deno.test("LapinmqErrorCode lists every code once, tells what it means, and none that is not in use", async () => {
+  const sources = new Map<string, string>();
+  const read = async (folder: URL) => {
+    for await (const { name, isFile } of Deno.readDir(folder)) {
+      if (!isFile) await read(new URL(`${name}/`, folder));
+      else sources.set(name, await Deno.readTextFile(new URL(name, folder)));
+    }
+  };
+  await read(new URL("../src/", import.meta.url));
+  const own = sources.get("errors.ts")!;
+  const codes = [...own.matchAll(/^ {2}\| "([A-Z_]+)"/gm)].map(([, code]) => code);
+  const explained = [...own.matchAll(/^ \* \| `([A-Z_]+)` \| `[A-Za-z]+` \| .+ \|$/gm)]
+    .map(([, code]) => code);
+  assertEquals(explained, codes);
+  assertEquals(new Set(codes).size, codes.length);
+  const all = [...sources.values()].join("\n").replace(/^ {2}\| ".*$/gm, "");
+  for (const code of codes) assert(all.includes(`"${code}"`), `${code} is given by nobody`);
+});

@@ -4,6 +4,7 @@ import {
   ChannelError,
   ConnectionError,
   ExchangeNotFoundError,
+  type LapinmqErrorCode,
   QueueNotFoundError,
 } from "../errors.ts";
 import type { Endpoint } from "../endpoints.ts";
@@ -31,7 +32,7 @@ export function connectError(error: unknown, endpoint: Endpoint): ConnectionErro
   const address = `${endpoint.hostname}:${endpoint.port}`;
   const at = `Cannot connect to the broker at ${address}${endpoint.tls ? " with TLS" : ""}` +
     (endpoint.note === undefined ? "" : ` (${endpoint.note})`);
-  const make = (why: string, errorCode = "CONNECTION") =>
+  const make = (why: string, errorCode: LapinmqErrorCode = "CONNECTION") =>
     new ConnectionError(`${at}: ${why}`, { code: errorCode, cause: error });
 
   if (/ACCESS[_-]REFUSED/.test(message)) {
