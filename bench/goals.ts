@@ -3,10 +3,11 @@
 import { PEERS } from "./contestant.ts";
 import { short } from "./report/format.ts";
 import {
-  byRound,
   type Figure,
   figureOf,
   find,
+  ratioOf,
+  ratioText,
   type Result,
   type Results,
   workloadsOf,
@@ -79,12 +80,11 @@ function judge(results: Results, goal: Goal): Verdict | undefined {
   const ratio = ours && theirs && ratioOf(ours, theirs, figure);
   if (ratio === undefined) return undefined;
   const name = versus === BEST ? `${BEST} (${theirs!.contestant})` : versus;
-  const { of, min, max } = ratio;
   return {
     what: `${ours!.workload.title}: ${NAMES[figure]}, to ${name}`,
     goal: atLeast === undefined ? `≤ ${atMost}` : `≥ ${atLeast}`,
-    found: `${of.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)})`,
-    isMet: of >= (atLeast ?? 0) && of <= atMost,
+    found: ratioText(ratio),
+    isMet: ratio.median >= (atLeast ?? 0) && ratio.median <= atMost,
   };
 }
 
@@ -101,18 +101,6 @@ function bestPeer(results: Results, workload: string, figure: Figure): Result | 
     }
   }
   return best?.result;
-}
-
-/** The ratio of the medians, with the least and the greatest of any one round. */
-function ratioOf(ours: Result, theirs: Result, figure: Figure) {
-  const pairs = byRound(theirs, figure).map((their, round) => {
-    const our = byRound(ours, figure)[round];
-    return our === undefined || their === undefined ? undefined : our / their;
-  }).filter((ratio) => ratio !== undefined);
-  const our = figureOf(ours, figure);
-  const their = figureOf(theirs, figure);
-  if (our === undefined || their === undefined || pairs.length === 0) return undefined;
-  return { of: our.median / their.median, min: Math.min(...pairs), max: Math.max(...pairs) };
 }
 
 /** How much more of something there may be in the end before it counts as growing. */

@@ -4,7 +4,7 @@
  *     deno task bench [--quick] [--broker=3|4] [--only=WORKLOADS] [--contestants=NAMES] [--rounds=5]
  *                     [--out=FOLDER]    where results.json, chart.svg and table.md go
  *                     [--docs]          puts the figures into docs/performance.md as well
- *     deno task bench --against=FOLDER  another checkout of lapinmq takes part
+ *     deno task bench --against=FOLDER  lapinmq, and lapinmq of another checkout: what a change costs
  *     deno task bench --profile=FOLDER  each program leaves a CPU profile there
  *     deno task bench --from=FILE       shows the results of an earlier run again
  */

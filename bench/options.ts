@@ -58,12 +58,15 @@ export function readBenchOptions(args: readonly string[], defaultOut: string): B
     throw new Error(`Cannot take --rounds=${flags.get("rounds")}: it must be a whole number`);
   }
   const against = flags.get("against");
+  if (against === "") throw new Error("Cannot take --against=: name the folder of a checkout");
   const chosen = listOf(flags.get("contestants"));
   for (const name of chosen) {
     if (CONTESTANTS.includes(name)) continue;
     throw new Error(`Cannot take --contestants=${name}: there is ${CONTESTANTS.join(", ")}`);
   }
-  const contestants = chosen.length > 0 ? chosen : [...CONTESTANTS];
+  // What a change costs is between the two builds.
+  const usual = against === undefined ? CONTESTANTS : ["lapinmq"];
+  const contestants = chosen.length > 0 ? chosen : [...usual];
   return {
     broker,
     isQuick,

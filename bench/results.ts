@@ -46,6 +46,23 @@ export function figureOf(result: Result | undefined, figure: Figure): Spread | u
   return numbers.length === 0 ? undefined : spread(numbers);
 }
 
+/** The ratio of the medians, with the least and the greatest of any one round. */
+export function ratioOf(ours: Result, theirs: Result, figure: Figure): Spread | undefined {
+  const pairs = byRound(theirs, figure).map((their, round) => {
+    const our = byRound(ours, figure)[round];
+    return our === undefined || their === undefined ? undefined : our / their;
+  }).filter((ratio) => ratio !== undefined);
+  const our = figureOf(ours, figure);
+  const their = figureOf(theirs, figure);
+  if (our === undefined || their === undefined || pairs.length === 0) return undefined;
+  return { median: our.median / their.median, min: Math.min(...pairs), max: Math.max(...pairs) };
+}
+
+/** A ratio as it is shown. */
+export function ratioText({ median, min, max }: Spread): string {
+  return `${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)})`;
+}
+
 /** The result of one contestant with one workload. */
 export function find(
   { results }: Results,

@@ -1,3 +1,5 @@
+import { comparisons } from "../against.ts";
+import { BASELINE } from "../contestant.ts";
 import { verdicts } from "../goals.ts";
 import { figureOf, type Result, type Results, workloadsOf } from "../results.ts";
 import { columns, short, spreadText } from "./format.ts";
@@ -30,6 +32,17 @@ export function consoleReport(results: Results): string {
       isMet ? "met" : "missed",
     ]);
     lines.push("", "Goals", ...columns(rows));
+  }
+  const compared = comparisons(results);
+  if (compared.length > 0) {
+    const heads = [`lapinmq, to ${BASELINE}`, "CPU per message", "messages/s", "peak memory"];
+    const rows = compared.map(({ title, cpuMicros, rate, peakMib }) => [
+      `  ${title}`,
+      cpuMicros,
+      rate,
+      peakMib,
+    ]);
+    lines.push("", ...columns([heads, ...rows]));
   }
   return lines.join("\n");
 }

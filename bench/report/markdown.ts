@@ -1,3 +1,5 @@
+import { comparisons } from "../against.ts";
+import { BASELINE } from "../contestant.ts";
 import { verdicts } from "../goals.ts";
 import {
   contestantsOf,
@@ -27,6 +29,7 @@ export function markdownReport(results: Results): string {
   const sections = [
     `${on}, ${results.at.slice(0, 10)}: ${how}.`,
     ...goals(results),
+    ...against(results),
     ...table(results, "Messages per second", "rate", ({ kind }) => kind !== "latency"),
     ...table(results, "CPU of the client, µs per message", "cpuMicros"),
     ...table(results, "Latency from send to receive, p50, ms", "p50"),
@@ -46,6 +49,18 @@ export function withFigures(document: string, figures: string): string {
     throw new Error(`Cannot find where the figures belong: there must be ${BEGIN} and ${END}`);
   }
   return `${document.slice(0, begin + BEGIN.length)}\n\n${figures}\n\n${document.slice(end)}`;
+}
+
+function against(results: Results): string[] {
+  const rows = comparisons(results).map(({ title, cpuMicros, rate, peakMib }) => [
+    title,
+    cpuMicros,
+    rate,
+    peakMib,
+  ]);
+  if (rows.length === 0) return [];
+  const heads = ["", "CPU per message", "messages/s", "peak memory"];
+  return [`### lapinmq, to ${BASELINE}`, markdownTable(heads, rows)];
 }
 
 function goals(results: Results): string[] {

@@ -19,8 +19,21 @@ Deno.test("readBenchOptions takes lists, and another build beside the contestant
   assertEquals([options.against, options.rounds], ["/before", 3]);
 });
 
+Deno.test("readBenchOptions sets a build against another without the other contestants", () => {
+  assertEquals(readBenchOptions(["--against=/before"], "out").contestants, ["lapinmq", BASELINE]);
+});
+
 Deno.test("readBenchOptions refuses what is not there", () => {
-  for (const flag of ["--fast", "--broker=5", "--contestants=pika", "--rounds=0", "publish"]) {
+  for (
+    const flag of [
+      "--fast",
+      "--broker=5",
+      "--contestants=pika",
+      "--rounds=0",
+      "publish",
+      "--against",
+    ]
+  ) {
     assertThrows(() => readBenchOptions([flag], "out"), Error, flag);
   }
 });

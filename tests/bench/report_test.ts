@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { BASELINE } from "../../bench/contestant.ts";
 import { chart } from "../../bench/report/chart.ts";
 import { consoleReport } from "../../bench/report/console.ts";
 import { columns, short, spreadText } from "../../bench/report/format.ts";
@@ -30,6 +31,28 @@ Deno.test("consoleReport has each workload with its contestants, and what failed
   const publish = lines.indexOf("publish, window 1000, 100 B");
   assertMatch(lines[publish + 2], /^ {2}lapinmq +50\.0 k \(40\.0 k–60\.0 k\) +5\.00 +6\.00 \(/);
   assertMatch(lines[publish + 3], /^ {2}amqplib +30\.0 k .*FAILED 1 times$/);
+});
+
+Deno.test("both reports set two builds against each other, round by round", () => {
+  const run = runOf(
+    resultOf("publish", "lapinmq", [measured(100, 9), measured(100, 11), null]),
+    resultOf("publish", BASELINE, [measured(200, 10), measured(100, 10), measured(100, 10)]),
+    resultOf("consume", "lapinmq", [null]),
+    resultOf("consume", BASELINE, [measured(100, 10)]),
+    resultOf("pipeline", "lapinmq", [measured(100, 10)]),
+  );
+  const lines = consoleReport(run).split("\n");
+  const at = lines.findIndex((line) => line.startsWith("lapinmq, to lapinmq before"));
+  assertMatch(
+    lines[at + 1],
+    /^ {2}publish, window 1000, 100 B +1\.00 \(0\.90–1\.10\) +1\.00 \(0\.50–1\.00\) +1\.00 /,
+  );
+  assertMatch(lines[at + 2], /^ {2}consume, prefetch 250, 100 B +- +- +-$/);
+  assertEquals(lines.length, at + 3);
+  assertStringIncludes(
+    markdownReport(run),
+    "### lapinmq, to lapinmq before\n\n|  | CPU per message | messages/s | peak memory |",
+  );
 });
 
 Deno.test("markdownReport has a table for each figure", () => {
