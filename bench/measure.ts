@@ -3,6 +3,7 @@
 import { launch, ROOT } from "../tools/launch.ts";
 import { BASELINE } from "./contestant.ts";
 import type { Queues } from "./queues.ts";
+import { startTlsFront, type TlsFront } from "./tls_front.ts";
 import {
   type Amount,
   environmentOf,
@@ -34,7 +35,9 @@ export async function measure(
   contestant: string,
   amount: Amount,
 ): Promise<Measurement> {
-  const { queues, url } = setting;
+  const { queues } = setting;
+  await using front = workload.overTls ? await startTlsFront(setting.url) : undefined;
+  const url = front?.url ?? setting.url;
   const { kind, half, queueType, bodyBytes } = workload;
   const queue = `lapinmq.bench.${workload.name}`;
   const to = `${queue}.to`;
@@ -45,7 +48,7 @@ export async function measure(
   if (kind === "pipeline") await queues.declare(to, queueType);
   try {
     if (isFilled) await queues.fill(queue, all, bodyBytes);
-    const found = await run(setting, { ...amount, workload, contestant, url, queue, to });
+    const found = await run(setting, { ...amount, workload, contestant, url, queue, to }, front);
     await queues.holds(queue, isLeft ? all : 0);
     if (kind === "pipeline") await queues.holds(to, all);
     return found;
@@ -64,12 +67,13 @@ function flagsFor({ workload, contestant }: Job, profiles: string | undefined): 
   return [...flags, "--cpu-prof", `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=${name}`];
 }
 
-async function run(setting: Setting, job: Job): Promise<Measurement> {
+async function run(setting: Setting, job: Job, front?: TlsFront): Promise<Measurement> {
   const { environment, signal, against, profiles } = setting;
   signal.throwIfAborted();
   const library: Record<string, string> = job.contestant === BASELINE
     ? { BENCH_LIBRARY: new URL(`${against}/mod.ts`, `file://${ROOT}`).href }
     : {};
+  if (front !== undefined) library.BENCH_AUTHORITY = front.authority;
   const child = launch([...flagsFor(job, profiles), "bench/client.ts"], {
     environment: { ...environment, ...environmentOf(job), ...library, NO_COLOR: "1" },
     stdout: "piped",

@@ -34,6 +34,8 @@ export interface Workload {
   readonly full: Amount;
   /** Of a quick run; without it, such a run leaves the workload out unless it is asked for. */
   readonly quick?: Amount;
+  /** Whether the connection is encrypted: by a program before the broker, which takes CPU time, too. */
+  readonly overTls?: boolean;
   /** Who takes part, if not everybody. */
   readonly contestants?: readonly string[];
   /** How many rounds at most. */

@@ -21,6 +21,9 @@ function amount(messages: number, warmUp: number): Amount {
 /** The consumers of one program, to whose number the cost of a message must not grow. */
 const CROWDS = [1, 10, 100, 1_000];
 
+/** Of one client: what encryption costs is the runtime's, and not what clients differ in. */
+const OVER_TLS = { ...USUAL, overTls: true, contestants: ["lapinmq"] } as const;
+
 /** A million messages, with a look at the memory now and then. */
 const MILLION = {
   ...USUAL,
@@ -170,6 +173,20 @@ export const WORKLOADS: readonly Workload[] = [
     quick: amount(1_000, 500),
   },
   {
+    ...OVER_TLS,
+    name: "tls-publish",
+    title: "publish over TLS, window 1000, 100 B",
+    kind: "publish",
+    full: amount(40_000, 30_000),
+  },
+  {
+    ...OVER_TLS,
+    name: "tls-consume",
+    title: "consume over TLS, prefetch 250, 100 B",
+    kind: "consume",
+    full: amount(40_000, 30_000),
+  },
+  {
     ...MILLION,
     name: "memory-publish",
     title: "memory, publish, 100 B",
@@ -201,10 +218,13 @@ export const WORKLOADS: readonly Workload[] = [
   })),
 ];
 
-/** The workloads whose name is, or begins with, one of these; all of them without. */
+/**
+ * The workloads whose name is, or begins with, one of these. Without, all of them; but those over TLS
+ * have to be asked for, as they need openssl.
+ */
 export function chooseWorkloads(names: readonly string[], isQuick: boolean): Workload[] {
   if (names.length === 0) {
-    return WORKLOADS.filter(({ quick }) => !isQuick || quick !== undefined);
+    return WORKLOADS.filter(({ quick, overTls }) => !overTls && (!isQuick || quick !== undefined));
   }
   return names.flatMap((name) => {
     const exact = WORKLOADS.filter((workload) => workload.name === name);

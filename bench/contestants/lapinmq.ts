@@ -5,10 +5,14 @@ import type { Contestant } from "../contestant.ts";
 const location = Deno.env.get("BENCH_LIBRARY") ?? new URL("../../mod.ts", import.meta.url).href;
 const { Connection, Consumer, MessageStatus, Publisher }: typeof Library = await import(location);
 
+/** Who vouches for the broker, where the connection is encrypted. */
+const authority = Deno.env.get("BENCH_AUTHORITY");
+const tls = authority === undefined ? undefined : { caCerts: [authority] };
+
 /** lapinmq, used as its README says. */
 export const contestant: Contestant = {
   async sender({ url, queue: queueName, body, window }) {
-    const connection = new Connection({ url });
+    const connection = new Connection({ url, tls });
     let failure: Error | undefined;
     const publisher = window === 1 ? new Publisher({ connection, kind: "sync" }) : new Publisher({
       connection,
@@ -38,7 +42,7 @@ export const contestant: Contestant = {
   },
 
   async receiver({ url, queue: queueName, prefetch, consumers: count, received }) {
-    const connection = new Connection({ url });
+    const connection = new Connection({ url, tls });
     const consumers = Array.from({ length: count }, () =>
       new Consumer({
         connection,
@@ -59,7 +63,7 @@ export const contestant: Contestant = {
   },
 
   async pipeline({ url, queue: queueName, to, prefetch, passed }) {
-    const connection = new Connection({ url });
+    const connection = new Connection({ url, tls });
     const publisher = new Publisher({ connection });
     await publisher.start();
     const consumer = new Consumer({

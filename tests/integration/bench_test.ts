@@ -1,11 +1,12 @@
 /** Every contestant of the benchmark does its work: a handful of messages, all accounted for. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { CONTESTANTS } from "../../bench/contestant.ts";
+import { BASELINE, CONTESTANTS } from "../../bench/contestant.ts";
 import { measure } from "../../bench/measure.ts";
 import { Queues } from "../../bench/queues.ts";
 import { chooseWorkloads } from "../../bench/workloads.ts";
 import { broker } from "../support/broker.ts";
+import { hasOpenssl } from "../support/certificates.ts";
 
 const KINDS = ["publish", "consume", "both", "pipeline", "latency"];
 /** More than the prefetch and the window, so that both have to move on. */
@@ -53,6 +54,21 @@ Deno.test("the benchmark looks at the memory while it publishes, consumes, or do
       })
     ),
   );
+});
+
+Deno.test({
+  name: "the benchmark measures lapinmq over TLS, and another checkout of it",
+  ignore: !hasOpenssl,
+  async fn() {
+    await using queues = await Queues.open(broker.url);
+    const setting = { ...settingWith(queues), against: "." };
+    for (const workload of chooseWorkloads(["tls-publish", "tls-consume"], true)) {
+      for (const contestant of ["lapinmq", BASELINE]) {
+        const found = await measure(setting, workload, contestant, AMOUNT);
+        assert(found.messages === 25 && found.cpuSeconds > 0);
+      }
+    }
+  },
 });
 
 Deno.test("the benchmark does not let a message be lost", async () => {
