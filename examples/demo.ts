@@ -1,7 +1,7 @@
 // deno task demo
 // = deno run --allow-net=localhost:5672 --allow-env="RABBITMQ_*" examples/demo.ts
 
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 import { Consumer, MessageStatus, Publisher } from "@lapinmq/lapinmq";
 
 const tasks = 12;

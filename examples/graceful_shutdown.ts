@@ -1,7 +1,7 @@
 // deno task example graceful_shutdown
 // = deno run --allow-net=localhost:5672 --allow-env="RABBITMQ_*" examples/graceful_shutdown.ts
 
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 import { Consumer, MessageStatus, Publisher, waitForShutdown } from "@lapinmq/lapinmq";
 import { declare } from "./support/topology.ts";
 

@@ -1,7 +1,7 @@
 // deno task example long_waits [SECONDS]
 // = deno run --allow-net=localhost:5672 --allow-env="RABBITMQ_*" examples/long_waits.ts [SECONDS]
 
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 import { Connection, Consumer, MessageStatus, Publisher } from "@lapinmq/lapinmq";
 
 // A broker gives up a connection that is silent for two heartbeats. lapinmq sends them however long

@@ -1,7 +1,7 @@
 // deno task example receive
 // = deno run --allow-net=localhost:5672 --allow-env="RABBITMQ_*" examples/receive.ts
 
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 import { Consumer, MessageStatus, waitForShutdown } from "@lapinmq/lapinmq";
 import { declare } from "./support/topology.ts";
 

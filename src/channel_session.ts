@@ -1,4 +1,4 @@
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 import type { DriverConnection } from "./amqp/driver.ts";
 import { isPermanent } from "./amqp/translate_errors.ts";
 import { within } from "./amqp/within.ts";

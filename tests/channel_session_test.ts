@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { deadline } from "@std/async";
+import { deadline } from "@std/async/deadline";
 import type { DriverConnection } from "../src/amqp/driver.ts";
 import { ChannelSession } from "../src/channel_session.ts";
 import { AuthenticationError, ConnectionError, QueueNotFoundError } from "../src/errors.ts";

@@ -1,7 +1,7 @@
 // A server that writes whatever it likes, at any moment of the conversation. No broker is needed.
 
 import { assert, assertEquals } from "@std/assert";
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 import { caseName, casesToRun, randomOfCase } from "./support/fuzz.ts";
 import { FuzzLane, type Report } from "./support/fuzz_lane.ts";
 import type { Attack, Ending, Moment, Role } from "./support/hostile_server.ts";

@@ -27,9 +27,10 @@ import {
   equal,
   fail,
 } from "@std/assert";
-import { deadline, delay } from "@std/async";
+import { deadline } from "@std/async/deadline";
+import { delay } from "@std/async/delay";
 import { Semaphore } from "@std/async/unstable-semaphore";
-import { parse } from "@std/dotenv";
+import { parse } from "@std/dotenv/parse";
 
 /** Plain `throw`, so that a broken assertion cannot vouch for itself. */
 function expectFailure(assertion: () => unknown, ...texts: string[]): void {

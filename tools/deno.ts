@@ -93,7 +93,8 @@ function configFor(source: Source): string | undefined {
     case "checkout":
       return writeLinkedConfig(
         "deno.checkout.json",
-        PACKAGES.map((name) => `${source.path}/${name}`),
+        // As a workspace its packages find one another, as those in use need `@std/internal`.
+        [source.path],
       );
   }
 }

@@ -1,4 +1,4 @@
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 import { backoffDelay, STABLE_MS } from "../backoff.ts";
 import { Deadline } from "../deadline.ts";
 import { ConfigurationError, LapinmqError } from "../errors.ts";

@@ -4,7 +4,7 @@
 import net from "node:net";
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { assertStringIncludes, assertThrows } from "@std/assert";
-import { deadline } from "@std/async";
+import { deadline } from "@std/async/deadline";
 import { amqplibDriver } from "../../src/amqp/amqplib_driver.ts";
 import type {
   ChannelEvents,

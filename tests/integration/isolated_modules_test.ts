@@ -64,7 +64,7 @@ function config(library: string): string {
   return JSON.stringify({
     imports: {
       amqplib: "npm:amqplib@^2.3.1",
-      "@std/async": `${std}/mod.ts`,
+      "@std/async/delay": `${std}/delay.ts`,
       "@std/async/unstable-semaphore": `${std}/unstable_semaphore.ts`,
     },
   });

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 import { Consumer, MessageStatus, Publisher } from "../../mod.ts";
 import { connectionForTest, evaluate, notOurs, openAtBroker } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";

@@ -13,7 +13,7 @@ const BODIES = ["0", "1", "2", "3", "4", "5"];
 /** Works on two messages at a time, each until the gate exists. */
 const WORKER = (wait: string) => `
   import { Consumer, MessageStatus, waitForShutdown, waitForSigterm } from "@lapinmq/lapinmq";
-  import { delay } from "@std/async";
+  import { delay } from "@std/async/delay";
 
   async function gateIsOpen() {
     try {

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { deadline, delay } from "@std/async";
+import { deadline } from "@std/async/deadline";
+import { delay } from "@std/async/delay";
 import { LapinmqError } from "../../src/errors.ts";
 import { Crew } from "../../src/isolation/crew.ts";
 import type { TaskWorker } from "../../src/isolation/task_worker.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { deadline } from "@std/async";
+import { deadline } from "@std/async/deadline";
 import { ConfigurationError } from "../../src/errors.ts";
 import { ProcessWorker } from "../../src/isolation/process_worker.ts";
 import type { WireMessage, WireOutcome } from "../../src/isolation/wire.ts";

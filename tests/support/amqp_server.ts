@@ -3,7 +3,7 @@
  * no real broker can be brought to do.
  */
 
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 import type { Certificate } from "./certificates.ts";
 
 /** The methods that are spoken of, by their numbers of class and method. */

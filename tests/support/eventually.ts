@@ -1,4 +1,4 @@
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 
 /**
  * Waits until a condition holds. The time limit is only there to end a test that would fail anyway.

@@ -1,4 +1,4 @@
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 import {
   Connection,
   Consumer,

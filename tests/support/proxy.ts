@@ -1,6 +1,6 @@
 /** A TCP proxy before the broker, whose connections can be cut, frozen or refused. */
 
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 import { broker } from "./broker.ts";
 
 /** A proxy that runs. */

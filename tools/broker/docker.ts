@@ -1,4 +1,4 @@
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 import { guestAt } from "./address.ts";
 import { output, run, succeeds } from "./command.ts";
 import { controls } from "./control.ts";

@@ -1,4 +1,4 @@
-import { parse } from "@std/dotenv";
+import { parse } from "@std/dotenv/parse";
 import { type Account, guestAt, namedAccount } from "./address.ts";
 import { canInstall, installServer } from "./apt.ts";
 import { debianFolder } from "./debian_folder.ts";

@@ -1,4 +1,4 @@
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 import { guestAt } from "./address.ts";
 import { type Cell, createCell } from "./cell.ts";
 import { succeeds } from "./command.ts";
