@@ -39,13 +39,13 @@ export function taskCommand(href: string, { permissions, runFlags }: ProcessOpti
 }
 
 /**
- * Names the task module in a literal `import()`, which is never called: what a module names literally
- * Deno takes for a part of the program, and reading that needs no permission. (Without it, importing
- * the module would need `--allow-read` for all that it imports in turn.)
+ * Imports the task module by a literal `import()`: what a module names literally Deno takes for a part
+ * of the program, and reading that needs no permission. (Otherwise importing the module would need
+ * `--allow-read` for all that it imports in turn.)
  */
 function preload(href: string): string {
   const [entry, task] = [entryHref, href].map((name) => JSON.stringify(name));
-  return `import { serveProcess } from ${entry}; () => import(${task}); await serveProcess();`;
+  return `import { serveProcess } from ${entry}; await serveProcess(() => import(${task}));`;
 }
 
 /**

@@ -1,6 +1,6 @@
 import process from "node:process";
 import { exit, onOsSignal } from "../runtime.ts";
-import { serveTask } from "./serve_task.ts";
+import { type ImportTask, serveTask } from "./serve_task.ts";
 import { type FromTask, plainError, type ToTask } from "./wire.ts";
 
 /**
@@ -14,7 +14,7 @@ export const entryHref: string = import.meta.url;
  *
  * @returns Never: the process ends with its channel.
  */
-export async function serveProcess(): Promise<never> {
+export async function serveProcess(importTask: ImportTask): Promise<never> {
   // Ctrl-C, and systemd, tell every process, while the program may still wait for the task.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) {
     onOsSignal(signal, () => {});
@@ -30,6 +30,6 @@ export async function serveProcess(): Promise<never> {
   serveTask({
     post,
     listen: (listener) => process.on("message", (message) => listener(message as ToTask)),
-  });
+  }, importTask);
   return await new Promise(() => {});
 }

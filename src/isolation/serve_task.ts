@@ -23,14 +23,20 @@ export interface TaskPort {
   listen(listener: (message: ToTask) => void): void;
 }
 
+/**
+ * Imports the module of a URL. It stands in the `data:` module that a thread or process begins with:
+ * a module that comes from JSR, as this one may, is not allowed to import from another web server.
+ */
+export type ImportTask = (href: string) => Promise<{ readonly default?: unknown }>;
+
 /** Runs the task of a module for the program: neither this nor what it imports may load amqplib. */
-export function serveTask(port: TaskPort): void {
+export function serveTask(port: TaskPort, importTask: ImportTask): void {
   let task: Task;
   let running: AbortController | undefined;
 
   async function load(href: string): Promise<void> {
     try {
-      task = await loadTask(href);
+      task = await loadTask(href, importTask);
       port.post({ kind: "ready" });
     } catch (error) {
       port.post({ kind: "unusable", error: plainError(error) });
@@ -58,10 +64,10 @@ export function serveTask(port: TaskPort): void {
   });
 }
 
-async function loadTask(href: string): Promise<Task> {
+async function loadTask(href: string, importTask: ImportTask): Promise<Task> {
   let loaded: unknown;
   try {
-    loaded = (await import(href)).default;
+    loaded = (await importTask(href)).default;
   } catch (thrown) {
     const { failure: cause } = outcomeOfThrow(thrown);
     throw new ConfigurationError(

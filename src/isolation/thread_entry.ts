@@ -1,6 +1,6 @@
 import process from "node:process";
 import { workerData } from "node:worker_threads";
-import { serveTask } from "./serve_task.ts";
+import { type ImportTask, serveTask } from "./serve_task.ts";
 import { type FromTask, plainError, type ToTask } from "./wire.ts";
 
 /** What a thread is told. */
@@ -21,7 +21,7 @@ export function isTaskThread(): boolean {
 }
 
 /** Runs the task of a module for the program that started this thread. */
-export function serveThread(): void {
+export function serveThread(importTask: ImportTask): void {
   Object.defineProperty(globalThis, IS_TASK_THREAD, { value: true });
   const { port }: { port: MessagePort } = workerData;
   const { exit } = process; // Before the task module is loaded, which might replace it.
@@ -41,5 +41,5 @@ export function serveThread(): void {
       port.onmessage = ({ data }: MessageEvent<ToThread>) =>
         data.kind === "end" ? exit(0) : listener(data);
     },
-  });
+  }, importTask);
 }

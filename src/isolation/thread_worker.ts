@@ -137,7 +137,8 @@ export class ThreadWorker implements TaskWorker {
 
 /** As `data:`, since a worker of this kind cannot be started from `http(s):`, but can import it. */
 function entry(): URL {
-  const source = `import { serveThread } from ${JSON.stringify(entryHref)}; serveThread();`;
+  const source = `import { serveThread } from ${JSON.stringify(entryHref)}; ` +
+    `serveThread((href) => import(href));`;
   return new URL(`data:text/javascript,${encodeURIComponent(source)}`);
 }
 
