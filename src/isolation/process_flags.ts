@@ -1,5 +1,5 @@
 import { ConfigurationError } from "../errors.ts";
-import { holdsInFull } from "../runtime.ts";
+import { holdsInFull, readEnvironment } from "../runtime.ts";
 import { isPlainObject, knownOptions, refuse, show } from "../validate.ts";
 
 /**
@@ -22,8 +22,8 @@ export interface TaskPermissionsByName {
   /** Files of dynamic libraries. Whoever may load those may do anything that they can. */
   readonly ffi?: boolean | readonly string[];
   /**
-   * Hosts to import modules from, such as `"example.com:443"`, beside that of the task module.
-   * Default: those that every Deno program may import from, such as jsr.io.
+   * Hosts to import modules from, such as `"esm.sh:443"`, beside that of the task module. Left out:
+   * jsr.io alone, for the packages of `jsr:`; those of `npm:` need no permission.
    */
   readonly import?: boolean | readonly string[];
 }
@@ -44,9 +44,12 @@ const DEFAULT_IMPORT_HOSTS = [
   "gist.githubusercontent.com:443",
 ];
 
-/** Flags that would say the same as the permissions, or contradict them. */
+/**
+ * Flags that would say the same as the permissions, or contradict them. Short ones may stand in a group,
+ * in which `-c` and `-L` take the rest for their value.
+ */
 const PERMISSION_FLAG =
-  /^(-[ARWINESP]|--(allow|deny|ignore)-(?!scripts)|--permission-set|--no-prompt)/;
+  /^(-[^-cL=]*[ARWINESP]|--(allow|deny|ignore)-(?!scripts)|--permission-set|--no-prompt)/;
 
 /** Validates the option `taskPermissions`. */
 export function resolveTaskPermissions(value: unknown): TaskPermissions {
@@ -118,7 +121,7 @@ export function permissionFlags(
   return NAMES.flatMap((name) => {
     const given = givenOf(permissions, name);
     return name === "import"
-      ? importFlags(given, importHosts(hrefs))
+      ? importFlags(given, importHosts(hrefs), permissions === "inherit")
       : flagOf(name, given ?? false);
   });
 }
@@ -140,11 +143,20 @@ function flagOf(name: string, given: boolean | readonly string[]): string {
 function importFlags(
   given: boolean | readonly string[] | undefined,
   needed: readonly string[],
+  inherits: boolean,
 ): string[] {
   if (given === true) return [flagOf("import", true)];
   if (given !== undefined) return [flagOf("import", [...(given || []), ...needed])];
+  // Whoever may import from a host may tell it whatever the task knows, by the URL.
+  if (!inherits) return [flagOf("import", [...new Set([...needed, ...importHosts([jsrHref()])])])];
   const more = needed.filter((host) => !DEFAULT_IMPORT_HOSTS.includes(host));
   return more.length === 0 ? [] : [flagOf("import", [...DEFAULT_IMPORT_HOSTS, ...more])];
+}
+
+/** From where Deno has the packages of `jsr:`. */
+function jsrHref(): string {
+  const named = readEnvironment("JSR_URL") ?? "";
+  return URL.canParse(named) ? named : "https://jsr.io";
 }
 
 function importHosts(hrefs: readonly string[]): string[] {

@@ -6,15 +6,16 @@ import {
   resolveTaskRunFlags,
 } from "../../src/isolation/process_flags.ts";
 
+const JSR = "--allow-import=jsr.io:443";
 const LOCAL = ["file:///app/src/entry.ts", "file:///app/task.ts"];
 
 Deno.test("permissionFlags denies by name what is not given", () => {
   const denied = ["net", "read", "write", "env", "run", "sys", "ffi"].map((name) =>
     `--deny-${name}`
   );
-  assertEquals(permissionFlags("none", LOCAL), denied);
-  assertEquals(permissionFlags({}, LOCAL), denied);
-  assertEquals(permissionFlags({ net: false, read: [] }, LOCAL), denied);
+  assertEquals(permissionFlags("none", LOCAL), [...denied, JSR]);
+  assertEquals(permissionFlags({}, LOCAL), [...denied, JSR]);
+  assertEquals(permissionFlags({ net: false, read: [] }, LOCAL), [...denied, JSR]);
 });
 
 Deno.test("permissionFlags gives all, or what is listed", () => {
@@ -43,13 +44,11 @@ function importFlag(given: Parameters<typeof permissionFlags>[0], hrefs: string[
 }
 
 Deno.test("permissionFlags lets the modules be loaded, wherever they are", () => {
-  assertEquals(importFlag("none", ["https://jsr.io/@l/l/1.0.0/entry.ts", ...LOCAL]), []);
-  const [flag] = importFlag("none", [
-    "http://localhost:81/entry.ts",
-    "https://example.com/task.ts",
-  ]);
-  assertEquals(flag.split(",").slice(-2), ["localhost:81", "example.com:443"]);
-  assertEquals(flag.includes("jsr.io:443"), true);
+  assertEquals(importFlag("none", ["https://jsr.io/@l/l/1.0.0/entry.ts", ...LOCAL]), [JSR]);
+  const modules = ["http://localhost:81/entry.ts", "https://example.com/task.ts"];
+  const own = "--allow-import=localhost:81,example.com:443,jsr.io:443";
+  assertEquals(importFlag("none", modules), [own]);
+  assertEquals(importFlag({}, modules), [own]);
   assertEquals(importFlag({ import: ["a:1"] }, ["http://b/task.ts"]), ["--allow-import=a:1,b:80"]);
   assertEquals(importFlag({ import: false }, ["http://b/task.ts"]), ["--allow-import=b:80"]);
   assertEquals(importFlag({ import: false }, LOCAL), ["--deny-import"]);
@@ -82,7 +81,13 @@ for (const [value, text] of REFUSED_PERMISSIONS) {
 
 Deno.test("resolveTaskRunFlags takes flags", () => {
   assertEquals(resolveTaskRunFlags(undefined), []);
-  const flags = ["--v8-flags=--max-old-space-size=64", "--config=a.json", "--allow-scripts=npm:a"];
+  const flags = [
+    "--v8-flags=--max-old-space-size=64",
+    "--config=a.json",
+    "--allow-scripts=npm:a",
+    "-qcApp.json",
+    "-r=npm:A",
+  ];
   assertEquals(resolveTaskRunFlags(flags), flags);
 });
 
@@ -100,6 +105,8 @@ const REFUSED_FLAGS: [unknown, string][] = [
     "--ignore-env",
     "-P",
     "-Rw",
+    "-qA",
+    "-rqE=HOME",
     "--no-prompt",
   ]
     .map((flag): [unknown, string] => [[flag], "is said by"]),

@@ -38,6 +38,19 @@ Deno.test("taskPermissions takes all from the process", async () => {
   assertEquals(await refusedWith("none"), "read,write,net,env,run,sys,ffi,import");
 });
 
+Deno.test("taskPermissions leaves no host to import from but that of the module and of jsr:", async () => {
+  const source = `export default defineTask(() => {
+    const hosts = ["esm.sh:443", "raw.githubusercontent.com:443", "deno.land:443", "jsr.io:443"];
+    throw new Error(hosts.filter((host) =>
+      Deno.permissions.querySync({ name: "import", host }).state === "granted"
+    ).join());
+  });`;
+  for (const permissions of ["none", {}, { env: true }] as const) {
+    await using worker = await processOf(source, { permissions });
+    assertEquals((await worker.run(wireMessage({}))).failure?.message, "jsr.io:443");
+  }
+});
+
 Deno.test("taskPermissions leaves the process what it names", async () => {
   assertEquals(
     await refusedWith({ env: true, read: ["/etc/hostname"], net: ["127.0.0.1:47123"] }),
