@@ -52,6 +52,7 @@ export const amqplibDriver: Driver = {
       const opening = holdAfterOpenOk(() =>
         amqplib.connect(connectOptions(target), socketOptions(target, intake, socket.signal))
       );
+      intake.socket = opening.socket;
       const model = await opening.result; // Where it fails, nothing is let through any more.
       const connection = new AmqplibConnection(model, intake, socket, timeoutMs, events);
       opening.release();
@@ -86,7 +87,7 @@ function connectOptions({ endpoint, heartbeatSeconds }: ConnectTarget): Options.
 /** Options of a socket that are not in amqplib's types; it hands on whatever it is given. */
 interface NetOptions {
   readonly signal: AbortSignal;
-  readonly onread: Intake["onread"];
+  readonly onread?: Intake["onread"];
 }
 
 function socketOptions(
@@ -96,7 +97,7 @@ function socketOptions(
 ): SocketOptions {
   const options: SocketOptions & NetOptions = {
     noDelay: true,
-    onread,
+    ...(Intake.isPossible() ? { onread } : {}),
     signal,
     clientProperties: {
       product: "lapinmq",

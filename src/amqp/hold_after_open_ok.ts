@@ -6,11 +6,14 @@
  */
 
 import net from "node:net";
+import type { Readable } from "node:stream";
 import tls from "node:tls";
 
 /** What is being opened. */
 export interface Held<T> {
   readonly result: T;
+  /** What it is opened on, where that was asked for as expected. */
+  readonly socket: Readable | undefined;
   /**
    * Lets what was kept back through, as somebody listens now. Not to be called where the connection
    * could not be opened: amqplib would go on with what is left in the socket, and an open-ok there
@@ -35,6 +38,7 @@ type Connect = (...args: never[]) => Socket;
  */
 export function holdAfterOpenOk<T>(connect: () => T): Held<T> {
   let release = () => {};
+  let socket: Socket | undefined;
   const modules = [net, tls] as unknown as { connect: Connect }[];
   const originals = modules.map((module) => module.connect);
   const set = (connects: readonly Connect[]) => {
@@ -44,12 +48,13 @@ export function holdAfterOpenOk<T>(connect: () => T): Held<T> {
   const restore = () => set(originals);
   set(originals.map((original) => (...args) => {
     restore(); // Whatever this calls is not ours.
-    const socket = original(...args);
+    socket = original(...args);
     release = hold(socket);
     return socket;
   }));
   try {
-    return { result: connect(), release: () => release() };
+    const result = connect();
+    return { result, socket: socket as Readable | undefined, release: () => release() };
   } finally {
     restore();
   }
