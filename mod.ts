@@ -63,12 +63,12 @@ export type { Delivery, FieldTable, FieldValue, MessageProperties } from "./src/
 export type { ConnectionCloseOptions, ConnectionEventMap } from "./src/connection.ts";
 export type { ConnectionOptions, ReconnectOptions } from "./src/connection_options.ts";
 export type { Credentials, CredentialsProvider } from "./src/credentials.ts";
-export type { ConsumerEventMap } from "./src/consumer_events.ts";
+export type { ConsumerEventMap, SettledOutcome } from "./src/consumer_events.ts";
 export type { BaseConsumerOptions, ConsumerOptions, TaskFunction } from "./src/consumer_options.ts";
 export type { ConsumerStopOptions, ConsumerStopResult } from "./src/consumer_results.ts";
 export type { ChannelErrorOptions, LapinmqErrorCode, LapinmqErrorOptions } from "./src/errors.ts";
 export type { ErrorDetail, TypedEventTarget, TypedListener } from "./src/events.ts";
-export type { Health } from "./src/health.ts";
+export type { Health, HeldUp } from "./src/health.ts";
 export type { ConnectionRole } from "./src/link.ts";
 export type { TaskPermissions, TaskPermissionsByName } from "./src/isolation/process_flags.ts";
 export type { TaskInProcess } from "./src/isolation/task_in_process.ts";

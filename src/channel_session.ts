@@ -18,8 +18,14 @@ export interface SessionOwner<C extends SessionChannel> {
    * Opens a channel and sets it up. Whatever it fails with decides whether to try again.
    *
    * @param closed To be called once when the channel is gone.
+   * @param life Aborted when the session was stopped: nobody waits for the channel any more, and
+   * another may be open already.
    */
-  open(connection: DriverConnection, closed: (cause: Error) => void): Promise<C>;
+  open(
+    connection: DriverConnection,
+    closed: (cause: Error) => void,
+    life: AbortSignal,
+  ): Promise<C>;
   /** The channel is set up. */
   opened(channel: C): void;
   /** The channel is gone. Returns whether to open the next at once, as something was mended. */
@@ -127,9 +133,10 @@ export class ChannelSession<C extends SessionChannel> {
       let slowly = false;
       try {
         const connection = await this.#link.whenOpen(life, !started);
+        if (life.aborted) return;
         const lost = Promise.withResolvers<Error>();
         this.#lost = lost;
-        const channel = await this.#owner.open(connection, lost.resolve);
+        const channel = await this.#owner.open(connection, lost.resolve, life);
         if (life.aborted) return await closeQuietly(channel);
         const openedAt = Date.now();
         this.#state = { kind: "open", since: new Date(), channel };

@@ -1,4 +1,5 @@
 import type { DriverConnection } from "./amqp/driver.ts";
+import { CallbackWatch } from "./callback_watch.ts";
 import { ChannelSession, LEAST_CLOSE_MS } from "./channel_session.ts";
 import { type Connection, coreOf } from "./connection.ts";
 import type { ConnectionUser } from "./connection_core.ts";
@@ -14,12 +15,12 @@ import type { HeldDelivery } from "./held_delivery.ts";
 import type { Message } from "./message.ts";
 import { IsolatedRunner } from "./isolation/isolated_runner.ts";
 import { workersOf } from "./isolation/workers_of.ts";
-import type { Outcome } from "./message_status.ts";
+import { type Outcome, reasonOf } from "./message_status.ts";
 import { Subscription, type SubscriptionHost, type TemporaryQueue } from "./subscription.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { LoopWatch } from "./loop_watch.ts";
 import { lossMessage } from "./loss_message.ts";
-import { deliveryCount, RetryPolicy } from "./retry_policy.ts";
+import { messageIdOf, RetryPolicy } from "./retry_policy.ts";
 import { type Runner, TaskRunner } from "./task_runner.ts";
 import { useConnection } from "./use_connection.ts";
 import { knownOptions, milliseconds } from "./validate.ts";
@@ -73,7 +74,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   /** The newest subscription, although it may be lost by now. */
   #subscription: Subscription | undefined;
   #temporaryQueue: TemporaryQueue | undefined;
-  #released = 0;
+  #callbacks: CallbackWatch;
   /** The last stretch of the event loop in which a task ran, as the watch numbers them. */
   #workedIn = -1;
   #unwatch: () => void = () => {};
@@ -99,7 +100,8 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
         this.emitProblem(
           "taskfailed",
           { message, error, outcome },
-          `a task failed; its message will be ${outcome === "retry" ? "retried" : "rejected"}`,
+          // What is rejected is told of with all that is known of it, when it has been.
+          outcome === "retry" ? "a task failed; its message will be retried" : undefined,
           error,
         ),
       replaced: (why: Error) =>
@@ -115,31 +117,49 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
       this.#runner = this.#isolated = new IsolatedRunner(resolved, workersOf(task), observer);
     }
     this.#pool = new WorkerPool(resolved.workers, (held) => this.#work(held));
+    this.#callbacks = new CallbackWatch(resolved, () => this.#subscription?.held ?? [], (
+      held,
+      failure,
+    ) => {
+      observer.failed(held.message, failure, "retry");
+      held.rejectRetry();
+    });
     const draining = () => this.#lifecycle.state.kind === "stopping";
-    const taking = () => !draining() && !this.#runner.stuck;
+    const taking = () => {
+      const { kind } = this.#lifecycle.state;
+      return (kind === "running" || kind === "starting") && !this.#runner.stuck;
+    };
     this.#host = {
       options: resolved,
       retries: new RetryPolicy(resolved.retryDelayMs),
+      tally: { settled: 0, released: 0, lost: 0 },
+      mayAddConsumers: true,
       get taking() {
         return taking();
       },
       get draining() {
         return draining();
       },
-      delivered: (held) => taking() ? this.#pool.submit(held) : this.#release(held),
-      retrying: (delivery) => this.#advice.onRetry(deliveryCount(delivery), this.queueName),
+      delivered: (held) => this.#pool.submit(held),
+      retrying: (delivery) =>
+        this.#advice.onRetry(this.#host.retries.countOfBroker(delivery), this.queueName),
+      rejected: (held, reason) => this.#rejected(held, reason),
+      refused: (cause) => {
+        core.options.log.error(cause.message);
+        this.#giveUp(cause);
+      },
     };
     this.#session = new ChannelSession(core.links.consume, core.options.reconnect, {
-      open: (link, closed) => this.#open(link, closed),
-      // The set-up may have been told not to, a moment before a task that hung has ended.
-      opened: (subscription) => this.#consume(subscription),
+      open: (link, closed, life) => this.#open(link, closed, life),
+      // What is wanted may have changed while the last step of its set-up was answered.
+      opened: (subscription) => void subscription.follow(),
       lost: (_subscription, cause) => {
         this.#lost(cause);
         return false;
       },
       failed: (cause) => this.#lost(cause),
       giveUpAfterMs: resolved.giveUpAfterMs,
-      gaveUp: (cause) => void this.#end(0, cause),
+      gaveUp: (cause) => this.#giveUp(cause),
     });
   }
 
@@ -175,6 +195,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     const core = coreOf(this.#connection);
     await this.#lifecycle.start(async () => {
       core.addUser(this.#user);
+      this.#host.mayAddConsumers = true;
       try {
         await this.#isolated?.start(core.options.startTimeoutMs);
         if (this.#isolated === undefined) {
@@ -236,14 +257,19 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   health(): Health {
     const { state } = this.#lifecycle;
     switch (state.kind) {
-      case "running":
-        return this.#runner.stuck ?? this.#isolated?.recovering ?? this.#connectionHealth();
+      case "running": {
+        const verdict = this.#runner.stuck ?? this.#isolated?.recovering ??
+          this.#connectionHealth();
+        const heldUp = this.#session.channel?.heldUp;
+        return heldUp === undefined ? verdict : { ...verdict, heldUp };
+      }
       case "starting":
         return { status: "recovering", reason: "starting", since: state.since };
       case "stopping":
         return { status: "down", reason: "stopping", since: state.since };
       case "idle": {
-        const reason = state.stopped ? "stopped" : "not started";
+        if (!state.stopped) return { status: "down", reason: "not started", since: state.since };
+        const reason = state.cause === undefined ? "stopped" : `stopped: ${state.cause.message}`;
         return { status: "down", reason, since: state.since };
       }
     }
@@ -256,21 +282,33 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   async #open(
     connection: DriverConnection,
     closed: (cause: Error) => void,
+    life: AbortSignal,
   ): Promise<Subscription> {
+    let subscription: Subscription;
     try {
-      this.#subscription = await Subscription.open(
+      subscription = await Subscription.open(
         this.#host,
         connection,
         this.#temporaryQueue,
         closed,
+        life,
       );
     } catch (error) {
       // A temporary queue that is gone is made anew at the next attempt.
-      if (error instanceof QueueNotFoundError) this.#temporaryQueue = undefined;
+      if (error instanceof QueueNotFoundError && !life.aborted) this.#temporaryQueue = undefined;
       throw error;
     }
-    this.#temporaryQueue = this.#subscription.temporaryQueue;
-    return this.#subscription;
+    // After a stop and a start another may be in use by now.
+    if (life.aborted) return subscription;
+    this.#subscription = subscription;
+    this.#temporaryQueue = subscription.temporaryQueue;
+    return subscription;
+  }
+
+  /** Stops for good, as nothing is left to try. */
+  #giveUp(cause: Error): void {
+    this.emit("gaveup", { cause });
+    void this.#end(0, cause);
   }
 
   #lost(cause: Error): void {
@@ -299,17 +337,39 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
         held.ack();
         break;
       case "reject":
-        held.reject();
+        held.reject(reasonOf(outcome));
         break;
       case "retry":
         held.rejectRetry();
         break;
       case "callback":
-        if (held.open) this.#advice.onCallback(this.queueName);
+        if (held.open) this.#awaitCallback(held);
         break;
       case "release":
-        this.#release(held);
+        held.giveBack();
     }
+  }
+
+  #awaitCallback(held: HeldDelivery): void {
+    this.#callbacks.begin(held);
+    this.#advice.onCallback(this.queueName);
+  }
+
+  /** Whatever may be gone for good is told of, each message by itself. */
+  #rejected({ delivery }: HeldDelivery, reason: string): void {
+    const settled = {
+      messageId: messageIdOf(delivery),
+      queueName: this.queueName,
+      routingKey: delivery.routingKey,
+      outcome: "reject",
+      attempt: this.#host.retries.attempt(delivery),
+      reason,
+    } as const;
+    coreOf(this.#connection).options.log.warn(
+      `a message was rejected: it is dead-lettered where its queue says so, else deleted`,
+      settled,
+    );
+    this.emit("settled", settled);
   }
 
   #loopBlocked(blockedMs: number): void {
@@ -324,13 +384,9 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     );
   }
 
-  #release(held: HeldDelivery): void {
-    if (held.release()) this.#released++;
-  }
-
-  /** Gives back what has not begun: after a cancel, or the broker would deliver it here again. */
+  /** Gives back what has not begun. */
   #releaseWaiting(): void {
-    for (const held of this.#pool.withdraw()) this.#release(held);
+    for (const held of this.#pool.withdraw()) held.giveBack();
     this.#isolated?.releaseWaiting();
   }
 
@@ -341,37 +397,33 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     const { stuck } = this.#runner;
     if (stuck !== undefined) {
       log.error(`${stuck.reason}: queue "${this.queueName}" is not consumed meanwhile`);
-      // Where the channel is lost meanwhile, its successor is not set to consume either.
-      const subscription = this.#session.channel;
-      subscription?.cancel().catch((error: Error) => subscription.drop(error));
       this.#releaseWaiting();
-    } else {
-      this.#consume(this.#session.channel);
     }
-  }
-
-  #consume(subscription: Subscription | undefined): void {
-    if (this.#host.taking) {
-      subscription?.consume().catch((error: Error) => subscription.drop(error));
-    }
+    // A channel that is only being opened will judge for itself.
+    void this.#session.channel?.follow();
   }
 
   async #drain(timeoutMs: number): Promise<ConsumerStopResult> {
     const deadline = new Deadline(timeoutMs);
-    const subscription = this.#session.channel;
-    const settledBefore = subscription?.settled ?? 0;
-    this.#released = 0;
-    // What arrives until the broker has answered is released as it comes.
-    const cancelled = subscription?.cancel().catch(() => {});
+    const { tally } = this.#host;
+    const before = { ...tally };
+    // What arrives until the broker has answered is given back as it comes.
+    const cancelled = this.#session.channel?.follow();
     this.#releaseWaiting();
-    for (const held of subscription?.held ?? []) held.retryNow();
+    for (const held of this.#subscription?.held ?? []) held.retryNow();
     await deadline.wait(
-      Promise.all([cancelled, this.#pool.idle(), subscription?.whenEmpty()]),
+      Promise.all([cancelled, this.#pool.idle(), this.#subscription?.whenEmpty()]),
     );
 
-    const abandoned = Math.max(subscription?.outstanding ?? 0, this.#pool.running);
-    const completed = (subscription?.settled ?? 0) - settledBefore;
-    subscription?.abandon(new Error("The consumer was stopped before the message was settled"));
+    this.#callbacks.stop();
+    const { outstanding = 0, parked = 0 } = this.#subscription ?? {};
+    const lost = tally.lost - before.lost;
+    const abandoned = Math.max(outstanding - parked + lost, this.#pool.running);
+    const completed = tally.settled - before.settled;
+    const released = tally.released - before.released + parked;
+    this.#subscription?.abandon(
+      new Error("The consumer was stopped before the message was settled"),
+    );
     await Promise.all([
       this.#session.stop(deadline.left(LEAST_CLOSE_MS)),
       this.#isolated?.end(),
@@ -379,6 +431,6 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     this.#temporaryQueue = undefined;
     this.#unwatch();
     coreOf(this.#connection).removeUser(this.#user);
-    return { completed, released: this.#released, abandoned };
+    return { completed, released, abandoned };
   }
 }

@@ -1,6 +1,9 @@
 import type { ErrorDetail } from "./events.ts";
 import type { Message } from "./message.ts";
 
+/** How a message was settled: `reject` is without requeue. */
+export type SettledOutcome = "reject";
+
 /** The events of a `Consumer` and what their `detail` holds. */
 export interface ConsumerEventMap {
   /** A task threw, returned something that is no status, or took too long. */
@@ -17,6 +20,33 @@ export interface ConsumerEventMap {
   };
   /** The channel was lost, or could not be opened again; it will be tried again. */
   channellost: {
+    /** Why. */
+    readonly cause: Error;
+  };
+  /**
+   * A message was settled, and how. Told of every message that may be gone for good: rejected without
+   * requeue, it was dead-lettered by its queue, or deleted where that has no dead letters. The log is
+   * told of each as well.
+   */
+  settled: {
+    /** The id of the message, where it has one. */
+    readonly messageId: string | undefined;
+    /** The queue it was consumed from. */
+    readonly queueName: string;
+    /** The routing key it was sent with. */
+    readonly routingKey: string;
+    /** How it was settled. Other outcomes may come to be told of: look at it. */
+    readonly outcome: SettledOutcome;
+    /** Which attempt at the message it was, from 1, as far as anybody has counted. */
+    readonly attempt: number;
+    /** Why: the class and message of an error, or what the program said. */
+    readonly reason: string;
+  };
+  /**
+   * The consumer stops for good, as nothing is left to try: it was too long without a channel
+   * (`giveUpAfterMs`), or its queue is a stream. `closed` resolves with the same cause.
+   */
+  gaveup: {
     /** Why. */
     readonly cause: Error;
   };

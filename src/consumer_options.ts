@@ -15,6 +15,9 @@ import {
   text,
 } from "./validate.ts";
 
+/** In milliseconds: the broker waits 30 minutes for what it has delivered, and a delay must end before. */
+const RETRY_DELAYS = { min: 0, max: 900_000, unit: "milliseconds" };
+
 /** Works on one message and says what becomes of it. What it throws counts as `FAIL_RETRY_LATER`. */
 export type TaskFunction = (message: Message) => MessageStatus | Promise<MessageStatus>;
 
@@ -69,13 +72,23 @@ export interface BaseConsumerOptions {
    */
   taskGraceMs?: number;
   /**
-   * How long a failed message waits before it is requeued, in milliseconds, 0 to 2 147 483 647;
-   * doubling with each attempt, to 30 000 at most where it begins below that. It keeps its place in
-   * `prefetch` meanwhile, not its worker. 0 requeues at once.
+   * How long a failed message waits before it is requeued, in milliseconds, 0 to 900 000; doubling
+   * with each attempt, to 30 000 at most where it begins below that. It holds no worker meanwhile,
+   * and others are worked on: for up to 1 000 that wait the broker is asked for others beside
+   * `prefetch`. 0 requeues at once.
    *
    * @default {1000}
    */
   retryDelayMs?: number;
+  /**
+   * How long a callback may take (`HANDLED_VIA_CALLBACK`), in milliseconds, 1 to 2 147 483 647,
+   * counted from when the task has returned. Then the signal of the message aborts, and `taskGraceMs`
+   * later the message counts as failed and is retried. By default as long as RabbitMQ waits for an
+   * acknowledgement.
+   *
+   * @default {1800000}
+   */
+  callbackTimeoutMs?: number;
   /**
    * How long to go on without a channel to the broker after the start, in milliseconds, 1 to
    * 2 147 483 647; then the consumer stops, and `closed` resolves with the cause. For programs that
@@ -97,6 +110,7 @@ export interface ResolvedConsumerOptions {
   readonly taskTimeoutMs: number | undefined;
   readonly taskGraceMs: number;
   readonly retryDelayMs: number;
+  readonly callbackTimeoutMs: number;
   readonly giveUpAfterMs: number | undefined;
 }
 
@@ -118,6 +132,7 @@ export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsum
     "taskTimeoutMs",
     "taskGraceMs",
     "retryDelayMs",
+    "callbackTimeoutMs",
     "giveUpAfterMs",
   ]);
   const queueName = text("queueName", options.queueName);
@@ -130,10 +145,14 @@ export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsum
         `to 65535, or some workers would never have a message`,
     );
   }
-  if (options.taskGraceMs !== undefined && options.taskTimeoutMs === undefined) {
+  const { taskTimeoutMs, callbackTimeoutMs } = options;
+  if (
+    options.taskGraceMs !== undefined && taskTimeoutMs === undefined &&
+    callbackTimeoutMs === undefined
+  ) {
     throw new ConfigurationError(
-      `Cannot use option "taskGraceMs" without "taskTimeoutMs": the grace begins when that time is ` +
-        `over: give both`,
+      `Cannot use option "taskGraceMs" without "taskTimeoutMs" or "callbackTimeoutMs": the grace ` +
+        `begins when one of these times is over: give both`,
     );
   }
   return {
@@ -146,7 +165,8 @@ export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsum
     queueArguments: resolveQueueArguments(options),
     taskTimeoutMs: optionalMilliseconds("taskTimeoutMs", options.taskTimeoutMs, 1),
     taskGraceMs: milliseconds("taskGraceMs", options.taskGraceMs, 0, 5_000),
-    retryDelayMs: milliseconds("retryDelayMs", options.retryDelayMs, 0, 1_000),
+    retryDelayMs: integer("retryDelayMs", options.retryDelayMs, RETRY_DELAYS, 1_000),
+    callbackTimeoutMs: milliseconds("callbackTimeoutMs", callbackTimeoutMs, 1, 1_800_000),
     giveUpAfterMs: optionalMilliseconds("giveUpAfterMs", options.giveUpAfterMs, 1),
   };
 }

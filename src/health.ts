@@ -1,6 +1,19 @@
 import type { ChannelSession, SessionChannel } from "./channel_session.ts";
 import type { Link } from "./link.ts";
 
+/** What keeps further messages from a consumer. */
+export interface HeldUp {
+  /** How many messages wait for their retry. */
+  readonly retries: number;
+  /** How many messages wait for a callback (`HANDLED_VIA_CALLBACK`). */
+  readonly callbacks: number;
+  /**
+   * How many of these callbacks have not come within `callbackTimeoutMs`: the signals of their
+   * messages are aborted, and after `taskGraceMs` the messages are retried.
+   */
+  readonly overdueCallbacks: number;
+}
+
 /** One verdict on a connection, publisher or consumer. */
 export interface Health {
   /**
@@ -12,6 +25,13 @@ export interface Health {
   readonly reason?: string;
   /** Since when it is as it is. */
   readonly since: Date;
+  /**
+   * Of a consumer: set while messages that wait for their retry or for a callback hold all that the
+   * broker hands out at a time, so that no further one comes; or while a callback is overdue. Room
+   * is made for up to 1 000 messages that wait for their retry, beside `prefetch`; it is of no use
+   * where the queue has a single active consumer. A consumer that is held up is `up` all the same.
+   */
+  readonly heldUp?: HeldUp;
 }
 
 /** The verdict on one link. */

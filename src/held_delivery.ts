@@ -8,6 +8,12 @@ export interface DeliveryOwner {
   settle(held: HeldDelivery, how: Settlement): boolean;
   /** How long the message waits before it is requeued, in milliseconds. */
   retryDelay(delivery: Delivery): number;
+  /** Gives a message back on which nobody has begun to work. */
+  giveBack(held: HeldDelivery): void;
+  /** One more message waits for its retry (1), or one fewer does (-1). */
+  waits(change: 1 | -1): void;
+  /** The message was rejected without requeue, and why. */
+  rejected(held: HeldDelivery, reason: string): void;
 }
 
 type HeldState =
@@ -30,6 +36,10 @@ export class HeldDelivery implements MessageSettlement, Linked<HeldDelivery> {
   next: HeldDelivery | undefined = undefined;
   readonly delivery: Delivery;
   readonly message: Message;
+  /** By when its callback must have come, where one is awaited. */
+  callbackDeadline: number | undefined = undefined;
+  /** Whether that time is over, and only the grace is left. */
+  isOverdue = false;
   #owner: DeliveryOwner;
   #state = HELD;
   #abort: AbortController | undefined;
@@ -65,8 +75,11 @@ export class HeldDelivery implements MessageSettlement, Linked<HeldDelivery> {
     return this.#settle("ack");
   }
 
-  reject(): boolean {
-    return this.#settle("reject");
+  /** @param reason Why, for whoever is told of it. */
+  reject(reason = "message.reject() was called"): boolean {
+    if (!this.#settle("reject")) return false;
+    this.#owner.rejected(this, reason);
+    return true;
   }
 
   rejectRetry(): boolean {
@@ -75,18 +88,24 @@ export class HeldDelivery implements MessageSettlement, Linked<HeldDelivery> {
     if (delayMs === 0) return this.#settle("requeue");
     const timer = setTimeout(() => this.retryNow(), delayMs);
     this.#state = { kind: "retrying", timer };
+    this.#owner.waits(1);
     return true;
   }
 
   /** Ends the delay of a retry. */
   retryNow(): void {
     if (this.#state.kind !== "retrying") return;
-    clearTimeout(this.#state.timer);
+    this.#endWait(this.#state.timer);
     this.#state = HELD;
     this.#settle("requeue");
   }
 
-  /** Gives it back to the broker, as nobody worked on it. */
+  /** It is to go back to the broker, as nobody has begun to work on it. */
+  giveBack(): void {
+    if (this.open) this.#owner.giveBack(this);
+  }
+
+  /** Gives it back to the broker at once. */
   release(): boolean {
     return this.#settle("release");
   }
@@ -107,9 +126,14 @@ export class HeldDelivery implements MessageSettlement, Linked<HeldDelivery> {
   /** The channel is gone, or about to go: the broker will deliver the message again. */
   lose(reason: Error): void {
     if (this.#state.kind === "settled") return;
-    if (this.#state.kind === "retrying") clearTimeout(this.#state.timer);
+    if (this.#state.kind === "retrying") this.#endWait(this.#state.timer);
     this.#state = LOST;
     this.abort(reason);
+  }
+
+  #endWait(timer: ReturnType<typeof setTimeout>): void {
+    clearTimeout(timer);
+    this.#owner.waits(-1);
   }
 
   #settle(how: Settlement): boolean {

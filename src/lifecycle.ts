@@ -1,6 +1,12 @@
 /** Where a publisher or consumer stands. Replaced whole at every change. */
 export type LifecycleState<Result> =
-  | { readonly kind: "idle"; readonly since: Date; readonly stopped: boolean }
+  | {
+    readonly kind: "idle";
+    readonly since: Date;
+    readonly stopped: boolean;
+    /** Why it was stopped, where nobody asked for it. */
+    readonly cause?: Error;
+  }
   | { readonly kind: "starting"; readonly since: Date; readonly started: Promise<void> }
   | { readonly kind: "running"; readonly since: Date }
   | { readonly kind: "stopping"; readonly since: Date; readonly stopped: Promise<Result> };
@@ -70,7 +76,7 @@ export class Lifecycle<Result> {
     try {
       return await end();
     } finally {
-      this.#state = { kind: "idle", since: new Date(), stopped: true };
+      this.#state = { kind: "idle", since: new Date(), stopped: true, cause };
       this.#closed.resolve(cause);
     }
   }

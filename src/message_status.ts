@@ -52,6 +52,15 @@ export type Outcome =
   /** It goes back: no task has begun with it, or none may end. */
   | { readonly kind: "release" };
 
+/** No reason is longer than this, whatever an error says. */
+const MOST_OF_A_REASON = 1_024;
+
+/** Why a message is rejected, in words. */
+export function reasonOf({ failure }: { readonly failure?: Error }): string {
+  if (failure === undefined) return "the task returned FAIL_DO_NOT_RETRY";
+  return `${failure.name}: ${failure.message}`.slice(0, MOST_OF_A_REASON);
+}
+
 /** What the value that a task returned means. */
 export function outcomeOfReturn(returned: unknown): ReturnedOutcome {
   switch (returned) {

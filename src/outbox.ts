@@ -69,7 +69,7 @@ export class Outbox {
     this.#options = options;
     this.#host = host;
     this.#session = new ChannelSession(link, backoff, {
-      open: (connection, closed) => this.#open(connection, closed),
+      open: (connection, closed, life) => this.#open(connection, closed, life),
       opened: () => this.#pump(),
       lost: (_channel, cause) => this.#lost(cause),
       failed: (cause) => this.#host.channelLost(cause, this.#window.size),
@@ -201,6 +201,7 @@ export class Outbox {
   async #open(
     connection: DriverConnection,
     closed: (cause: Error) => void,
+    life: AbortSignal,
   ): Promise<DriverChannel> {
     let isOpen = true;
     const end = (cause: Error) => {
@@ -214,6 +215,8 @@ export class Outbox {
       cancelled: () => {},
       closed: end,
     }, { confirms: true });
+    // After a stop and a start another may be in use by now, and that is the one to be dropped.
+    if (life.aborted) return channel;
     this.#drop = (cause) => {
       void channel.close().catch(() => {}); // Whatever it answers, it is not used again.
       end(cause);

@@ -1,18 +1,22 @@
-import { ackFrames } from "./ack_run.ts";
+import { AckBatch } from "./ack_batch.ts";
 import type {
   ChannelEvents,
   Delivery,
   DriverChannel,
   DriverConnection,
+  QueueCounts,
   Settlement,
 } from "./amqp/driver.ts";
+import { ChannelConsumers, type ConsumersOwner, type WantedConsumers } from "./channel_consumers.ts";
 import type { SessionChannel } from "./channel_session.ts";
 import type { ResolvedConsumerOptions } from "./consumer_options.ts";
 import { ChannelError } from "./errors.ts";
+import type { HeldUp } from "./health.ts";
 import { type DeliveryOwner, HeldDelivery } from "./held_delivery.ts";
 import { LinkedList } from "./linked_list.ts";
 import type { RetryPolicy } from "./retry_policy.ts";
-import { TurnEnd } from "./turn_end.ts";
+import { RetryRoom, type RoomOwner } from "./retry_room.ts";
+import { isStream, looksLikeStream, streamRefused } from "./stream_check.ts";
 
 /** The temporary queue of a consumer, which lives as long as the connection it was made on. */
 export interface TemporaryQueue {
@@ -20,18 +24,35 @@ export interface TemporaryQueue {
   readonly connection: DriverConnection;
 }
 
+/** What was done with messages. It goes on being counted from one channel to the next. */
+export interface Tally {
+  /** How many were settled by their tasks or callbacks. */
+  settled: number;
+  /** How many had not begun and went back to the queue. */
+  released: number;
+  /** How many were being worked on when their channel was lost. */
+  lost: number;
+}
+
 /** What a subscription needs of the consumer it works for. */
 export interface SubscriptionHost {
   readonly options: ResolvedConsumerOptions;
   readonly retries: RetryPolicy;
+  readonly tally: Tally;
   /** Whether messages are to be taken at the moment. */
   readonly taking: boolean;
   /** Whether the consumer is being stopped, so that nothing is to wait any longer. */
   readonly draining: boolean;
-  /** A message arrived. */
+  /** A message arrived, while messages are to be taken. */
   delivered(held: HeldDelivery): void;
   /** A message failed, and goes back to the queue after a delay. */
   retrying(delivery: Delivery): void;
+  /** A message was rejected without requeue. */
+  rejected(held: HeldDelivery, reason: string): void;
+  /** The queue cannot be consumed from, now or later. */
+  refused(cause: Error): void;
+  /** Whether further consumers may be added to a channel: unset where the broker refused one. */
+  mayAddConsumers: boolean;
 }
 
 /**
@@ -39,41 +60,56 @@ export interface SubscriptionHost {
  * channel is lost a new subscription takes its place; this one then only remembers that its messages
  * are lost.
  */
-export class Subscription implements DeliveryOwner, SessionChannel {
+export class Subscription implements DeliveryOwner, SessionChannel, ConsumersOwner, RoomOwner {
   #host: SubscriptionHost;
   #held = new LinkedList<HeldDelivery>();
+  /** Of these, what came while none were to be taken, or has not begun and is to go back. */
+  #parked: HeldDelivery[] = [];
+  /** What was worked on and goes back once the broker does not deliver here any more. */
+  #returns: number[] = [];
   #channel: DriverChannel | undefined;
-  #consumerTag: string | undefined;
+  #consumers: ChannelConsumers | undefined;
+  #room = new RetryRoom(this);
+  #acks = new AckBatch(() => this.#channel, () => this.#held.first?.delivery.tag ?? Infinity);
   #closed: (cause: Error) => void;
-  /** What is to be acknowledged at the end of this turn. */
-  #acks: number[] = [];
-  #turnEnd = new TurnEnd(() => this.#flushAcks());
-  #settled = 0;
+  #life: AbortSignal;
+  /** Whether it takes nothing more, whatever its consumer does, which may have another by now. */
+  #isOver = false;
+  #endLife = () => void (this.#isOver = true);
+  /** Whether the queue is known to be no stream. */
+  #isChecked = false;
   #empty: PromiseWithResolvers<void> | undefined;
   #queue: TemporaryQueue | undefined;
   #queueName: string;
 
-  private constructor(host: SubscriptionHost, closed: (cause: Error) => void) {
+  private constructor(host: SubscriptionHost, closed: (cause: Error) => void, life: AbortSignal) {
     this.#host = host;
     this.#closed = closed;
+    this.#life = life;
     this.#queueName = host.options.queueName;
+    life.addEventListener("abort", this.#endLife, { once: true });
   }
 
-  /** Opens a channel and sets it up: prefetch, queue, bindings, consumer. */
+  /**
+   * Opens a channel and sets it up: prefetch, queue, bindings, consumer.
+   *
+   * @param life Aborted when the consumer was stopped.
+   */
   static async open(
     host: SubscriptionHost,
     connection: DriverConnection,
     previousQueue: TemporaryQueue | undefined,
     closed: (cause: Error) => void,
+    life: AbortSignal,
   ): Promise<Subscription> {
-    const subscription = new Subscription(host, closed);
-    const channel = await connection.openChannel(subscription.#events(), { confirms: false });
-    subscription.#channel = channel;
+    const subscription = new Subscription(host, closed, life);
     try {
+      const channel = await connection.openChannel(subscription.#events(), { confirms: false });
+      subscription.#channel = channel;
       await subscription.#setUp(channel, connection, previousQueue);
     } catch (error) {
-      await channel.close().catch(() => {}); // The broker has closed it, most of the time.
-      subscription.abandon(error as Error);
+      await subscription.#channel?.close().catch(() => {}); // The broker has closed it, most of the time.
+      subscription.#leave(error as Error);
       throw error;
     }
     return subscription;
@@ -89,6 +125,22 @@ export class Subscription implements DeliveryOwner, SessionChannel {
     return this.#queue;
   }
 
+  get prefetch(): number {
+    return this.#host.options.prefetch;
+  }
+
+  get workers(): number {
+    return this.#host.options.workers;
+  }
+
+  get mayAdd(): boolean {
+    return this.#host.mayAddConsumers;
+  }
+
+  get extraSlots(): number {
+    return this.#consumers?.extraSlots ?? 0;
+  }
+
   /** The messages that are not settled. */
   get held(): Iterable<HeldDelivery> {
     return this.#held;
@@ -99,6 +151,25 @@ export class Subscription implements DeliveryOwner, SessionChannel {
     return this.#held.size;
   }
 
+  /** How many of them have not begun, and go back with the channel at the latest. */
+  get parked(): number {
+    return this.#parked.length;
+  }
+
+  /** What keeps other messages from coming; `undefined` where they come. */
+  get heldUp(): HeldUp | undefined {
+    let callbacks = 0;
+    let overdueCallbacks = 0;
+    for (const { callbackDeadline, open, isOverdue } of this.#held) {
+      if (callbackDeadline === undefined || !open) continue;
+      callbacks++;
+      if (isOverdue) overdueCallbacks++;
+    }
+    const retries = this.#room.waiting;
+    const isFull = retries + callbacks >= this.#room.slots;
+    return isFull || overdueCallbacks > 0 ? { retries, callbacks, overdueCallbacks } : undefined;
+  }
+
   /** Resolves when nothing is held any more. */
   whenEmpty(): Promise<void> {
     if (this.#held.size === 0) return Promise.resolve();
@@ -106,29 +177,34 @@ export class Subscription implements DeliveryOwner, SessionChannel {
     return this.#empty.promise;
   }
 
-  /** How many messages were settled, those that were only released apart. */
-  get settled(): number {
-    return this.#settled;
+  wanted(): WantedConsumers {
+    const isOn = this.#isTaking;
+    return { isOn, extraSlots: isOn ? this.#room.wantedSlots : 0 };
   }
 
-  /** Asks the broker for messages. */
-  async consume(): Promise<void> {
-    if (this.#consumerTag !== undefined || this.#channel === undefined) return;
-    // Chosen here, as deliveries may arrive before the broker's answer does.
-    this.#consumerTag = `lapinmq-${crypto.randomUUID()}`;
-    await this.#channel.consume(this.#queueName, this.#consumerTag);
+  moved(): void {
+    this.#sortParked();
   }
 
-  /** Asks the broker for no further messages; those that are held stay. */
-  async cancel(): Promise<void> {
-    const tag = this.#consumerTag;
-    this.#consumerTag = undefined;
-    if (tag !== undefined) await this.#channel?.cancel(tag);
+  addRefused(): void {
+    this.#host.mayAddConsumers = false;
+  }
+
+  /**
+   * Asks the broker for messages, or for none, as its consumer has it at the moment; those that are
+   * held stay. Where that fails, the channel is given up. Resolves when it is so, or cannot be.
+   */
+  async follow(): Promise<void> {
+    if (this.#channel === undefined) return;
+    this.#sortParked();
+    await this.#consumers?.follow().catch((error: Error) => this.drop(error));
   }
 
   /** Deletes the temporary queue, and closes the channel after everything that was written on it. */
   async close(): Promise<void> {
-    this.#flushAcks();
+    this.#isOver = true;
+    this.#room.stop();
+    this.#acks.flush();
     try {
       if (this.#queue !== undefined) await this.#channel?.deleteQueue(this.#queue.name);
     } finally {
@@ -138,54 +214,78 @@ export class Subscription implements DeliveryOwner, SessionChannel {
 
   /** Gives up what is held: it can be settled no more, and the broker will deliver it again. */
   abandon(cause: Error): void {
+    this.#parked = [];
     // A copy, as what is told of it may settle others.
     for (const held of [...this.#held]) held.lose(cause);
     // Before what is given up is forgotten: an acknowledgement of all up to it would take it along.
-    this.#flushAcks();
+    this.#acks.flush();
     this.#held = new LinkedList();
     this.#noteIfEmpty();
   }
 
   settle(held: HeldDelivery, how: Settlement): boolean {
     this.#held.delete(held);
-    if (how === "ack" || how === "reject") this.#host.retries.forget(held.delivery);
-    if (how !== "release") this.#settled++;
+    const { retries, tally } = this.#host;
+    if (how === "ack" || how === "reject") retries.forget(held.delivery);
     try {
       if (this.#channel === undefined) return false;
-      if (how === "ack") this.#ackSoon(held.delivery.tag);
+      if (how === "ack") this.#acks.add(held.delivery.tag);
+      else if (how === "requeue" && !this.#mayGiveBack) this.#returns.push(held.delivery.tag);
       else this.#channel.settle(held.delivery.tag, how);
+      if (how === "release") tally.released++;
+      else tally.settled++;
       return true;
     } catch {
+      if (how !== "release") tally.lost++;
       return false; // The channel is just closing: the broker will deliver the message again.
     } finally {
       this.#noteIfEmpty();
     }
   }
 
-  /** Acknowledges at the end of this turn, together with what else is done by then. */
-  #ackSoon(tag: number): void {
-    this.#acks.push(tag);
-    this.#turnEnd.await();
-  }
-
-  /** Writes the acknowledgements that wait for the end of the turn. */
-  #flushAcks(): void {
-    const tags = this.#acks;
-    if (tags.length === 0) return;
-    this.#acks = [];
-    const lowest = this.#held.first;
-    try {
-      for (const { tag, multiple } of ackFrames(tags, lowest?.delivery.tag ?? Infinity)) {
-        this.#channel?.settle(tag, "ack", multiple);
-      }
-    } catch {
-      // The channel is just closing: the broker will deliver the messages again.
-    }
+  /**
+   * Gives a message back on which nobody has begun to work, as soon as the broker will not deliver it
+   * here again: a queue may count how often it was.
+   */
+  giveBack(held: HeldDelivery): void {
+    this.#parked.push(held);
+    this.#sortParked();
   }
 
   retryDelay(delivery: Delivery): number {
     this.#host.retrying(delivery);
     return this.#host.draining ? 0 : this.#host.retries.nextDelay(delivery);
+  }
+
+  waits(change: 1 | -1): void {
+    this.#room.waits(change);
+    if (change === 1 && this.#room.wantedSlots > this.extraSlots) void this.follow();
+  }
+
+  rejected(held: HeldDelivery, reason: string): void {
+    this.#host.rejected(held, reason);
+  }
+
+  shrink(): void {
+    this.#consumers?.shrink();
+    void this.follow();
+  }
+
+  async countReady(): Promise<number> {
+    return (await this.#checkQueue())?.ready ?? 0;
+  }
+
+  /** Gives the channel up, so that a fresh one takes its place. */
+  drop(cause: Error): void {
+    if (this.#channel === undefined) return;
+    this.#acks.flush();
+    void this.#channel.close().catch(() => {}); // Whatever it answers, it is not used again.
+    this.#lose(cause);
+  }
+
+  /** Whether messages are to be taken: judged whenever it matters, as it changes while others answer. */
+  get #isTaking(): boolean {
+    return !this.#isOver && this.#host.taking;
   }
 
   #noteIfEmpty(): void {
@@ -199,9 +299,11 @@ export class Subscription implements DeliveryOwner, SessionChannel {
       confirm: () => {},
       returned: () => {},
       delivery: (delivery) => {
+        if (this.#isOver) return; // It goes back with the channel.
         const held = new HeldDelivery(delivery, this);
         this.#held.add(held);
-        this.#host.delivered(held);
+        if (this.#isChecked && this.#host.taking) this.#host.delivered(held);
+        else this.#park(held);
       },
       cancelled: () => {
         // Answered on a fresh channel: on this one the broker might not take another consumer.
@@ -212,22 +314,81 @@ export class Subscription implements DeliveryOwner, SessionChannel {
         );
         this.drop(cause);
       },
-      closed: (cause) => this.#end(cause),
+      closed: (cause) => this.#lose(cause),
     };
   }
 
-  /** Gives the channel up, so that a fresh one takes its place. */
-  drop(cause: Error): void {
-    this.#flushAcks();
-    void this.#channel?.close().catch(() => {}); // Whatever it answers, it is not used again.
-    this.#end(cause);
+  #park(held: HeldDelivery): void {
+    this.#parked.push(held);
+    if (!this.#isChecked) {
+      if (!looksLikeStream(held.delivery)) this.#isChecked = true;
+      else if (this.#parked.length === 1) void this.#refuseStream();
+    }
+    this.#sortParked();
   }
 
-  #end(cause: Error): void {
-    this.#channel = undefined;
-    this.#acks = [];
-    this.abandon(cause);
+  /**
+   * Whether something may go back now. While none are taken it must not come back at once: a queue may
+   * count how often a message was delivered, and dead-letter it.
+   */
+  get #mayGiveBack(): boolean {
+    return this.#isTaking || this.#consumers?.isOpen === false;
+  }
+
+  /** Hands over what is parked, or gives it back. */
+  #sortParked(): void {
+    if (!this.#isChecked || !this.#mayGiveBack) return;
+    try {
+      for (const tag of this.#returns.splice(0)) this.#channel?.settle(tag, "requeue");
+    } catch {
+      // The channel is just closing: they go back with it.
+    }
+    const isTaking = this.#isTaking;
+    for (const held of this.#parked.splice(0)) {
+      if (isTaking) this.#host.delivered(held);
+      else held.release();
+    }
+  }
+
+  /** The header that a stream adds may be a sender's: the broker is asked. */
+  async #refuseStream(): Promise<void> {
+    try {
+      const counts = await this.#checkQueue();
+      if (counts !== undefined && isStream(counts)) {
+        const cause = streamRefused(this.#queueName);
+        this.#isOver = true;
+        this.abandon(cause);
+        return this.#host.refused(cause);
+      }
+      this.#isChecked = true;
+      this.#sortParked();
+    } catch (error) {
+      this.drop(error as Error);
+    }
+  }
+
+  async #checkQueue(): Promise<QueueCounts | undefined> {
+    const channel = this.#channel;
+    if (channel === undefined) return undefined;
+    return await this.#consumers?.request(() => channel.checkQueue(this.#queueName));
+  }
+
+  /** The channel is gone, or about to go. */
+  #lose(cause: Error): void {
+    this.#leave(cause);
     this.#closed(cause);
+  }
+
+  #leave(cause: Error): void {
+    this.#channel = undefined;
+    this.#returns = [];
+    this.#acks.clear();
+    this.#room.stop();
+    this.#life.removeEventListener("abort", this.#endLife);
+    const { tally } = this.#host;
+    tally.released += this.#parked.length;
+    tally.lost += this.#held.size - this.#parked.length;
+    this.abandon(cause);
   }
 
   async #setUp(
@@ -244,7 +405,8 @@ export class Subscription implements DeliveryOwner, SessionChannel {
     for (const { exchange, bindingKey } of bindings) {
       await channel.bindQueue(this.#queueName, exchange, bindingKey);
     }
-    if (this.#host.taking) await this.consume();
+    this.#consumers = new ChannelConsumers(channel, this);
+    await this.#consumers.follow();
   }
 
   /** The queue of before, where only the channel was lost; else a new one. */

@@ -7,14 +7,18 @@ import { deliveryForTest } from "./support/scripted_driver.ts";
 /** A delivery that is held, and how it was settled. */
 function held(retryDelayMs = 0) {
   const settled: Settlement[] = [];
+  const told = { waiting: 0, rejected: [] as string[] };
   const delivery = new HeldDelivery(deliveryForTest(), {
     settle: (_held, how) => {
       settled.push(how);
       return true;
     },
     retryDelay: () => retryDelayMs,
+    giveBack: (held) => void held.release(),
+    waits: (change) => void (told.waiting += change),
+    rejected: (_held, reason) => void told.rejected.push(reason),
   });
-  return { delivery, message: delivery.message, settled };
+  return { delivery, message: delivery.message, settled, told };
 }
 
 Deno.test("HeldDelivery is settled once, by whoever comes first", () => {
@@ -77,4 +81,29 @@ Deno.test("HeldDelivery that is settled does not abort when its channel is lost"
   message.ack();
   delivery.lose(new Error("lost"));
   assertEquals([message.signal.aborted, delivery.lost], [false, false]);
+});
+
+Deno.test("HeldDelivery tells how many wait for their retry, however the wait ends", () => {
+  for (const end of ["retryNow", "lose"] as const) {
+    const { delivery, message, told } = held(60_000);
+    message.rejectRetry();
+    assertEquals(told.waiting, 1);
+    delivery[end](new Error("the channel was lost"));
+    delivery[end](new Error("the channel was lost"));
+    assertEquals(told.waiting, 0);
+  }
+});
+
+Deno.test("HeldDelivery tells why it was rejected, once, and nobody where it was settled before", () => {
+  const called = held();
+  called.message.reject();
+  called.message.reject();
+  assertEquals(called.told.rejected, ["message.reject() was called"]);
+  const returned = held();
+  returned.delivery.reject("it is no JSON");
+  assertEquals(returned.told.rejected, ["it is no JSON"]);
+  const done = held();
+  done.message.ack();
+  done.message.reject();
+  assertEquals(done.told.rejected, []);
 });

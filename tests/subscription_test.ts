@@ -21,6 +21,9 @@ async function subscriptionForTest(
   const connection = await link.whenOpen(never, true);
   const delivered: HeldDelivery[] = [];
   const closed: Error[] = [];
+  const rejected: string[] = [];
+  const refused: Error[] = [];
+  const life = new AbortController();
   const host: { -readonly [Name in keyof SubscriptionHost]: SubscriptionHost[Name] } = {
     options: resolveConsumerOptions({
       queueName: "work",
@@ -33,15 +36,22 @@ async function subscriptionForTest(
     draining: false,
     delivered: (held: HeldDelivery) => void delivered.push(held),
     retrying: () => {},
+    tally: { settled: 0, released: 0, lost: 0 },
+    rejected: (_held, reason) => void rejected.push(reason),
+    refused: (cause) => void refused.push(cause),
+    mayAddConsumers: true,
   };
   return {
     host,
+    life,
+    rejected,
+    refused,
     link,
     connection,
     delivered,
     closed,
     open: (previous?: TemporaryQueue, on: DriverConnection = connection) =>
-      Subscription.open(host, on, previous, (cause) => closed.push(cause)),
+      Subscription.open(host, on, previous, (cause) => closed.push(cause), life.signal),
     get channel() {
       return link.driver.channel;
     },
@@ -138,7 +148,9 @@ Deno.test("Subscription settles each delivery by its own tag, and counts what wa
   );
   await eventually("the turn ends", () => made.channel.settled.length === 4);
   assertEquals(made.channel.settled, [[2, "reject"], [3, "release"], [1, "requeue"], [4, "ack"]]);
-  assertEquals([subscription.settled, subscription.outstanding], [3, 0]);
+  assertEquals(made.host.tally, { settled: 3, released: 1, lost: 0 });
+  assertEquals(subscription.outstanding, 0);
+  assertEquals(made.rejected, ["message.reject() was called"]);
   await subscription.whenEmpty();
 });
 
@@ -179,18 +191,63 @@ Deno.test("Subscription that was cancelled by the broker writes nothing more on 
   made.channel.events.cancelled();
   made.channel.deliver();
   assertEquals(made.delivered[0].message.ack(), false);
-  await subscription.cancel();
+  made.host.taking = false;
+  await subscription.follow();
   assertEquals([made.channel.settled, made.channel.calls.at(-1)], [[], "close"]);
 });
 
 Deno.test("Subscription cancels and consumes again, each but once", async () => {
   await using made = await subscriptionForTest();
   const subscription = await made.open();
-  await subscription.consume();
-  await subscription.cancel();
-  await subscription.cancel();
-  await subscription.consume();
+  await subscription.follow();
+  for (const taking of [false, true]) {
+    made.host.taking = taking;
+    await Promise.all([subscription.follow(), subscription.follow()]);
+  }
   assertEquals(made.channel.calls.slice(1), ["consume work", "cancel", "consume work"]);
+});
+
+Deno.test("Subscription judges whether to consume when the broker has answered, too", async () => {
+  await using made = await subscriptionForTest({}, {
+    call: (channel, what) => {
+      if (what !== "consume work") return;
+      channel.deliver();
+      made.host.taking = false;
+      channel.deliver();
+    },
+  });
+  const subscription = await made.open();
+  assertEquals(made.channel.calls.slice(1), ["consume work", "cancel"]);
+  // Nothing goes back while it would come again.
+  assertEquals(made.channel.log.slice(-2), ["cancel", "release"]);
+  assertEquals([made.delivered.length, subscription.outstanding], [1, 1]);
+  assertEquals(made.host.tally.released, 1);
+});
+
+Deno.test("Subscription works on what it was about to give back, where it may after all", async () => {
+  const answer = Promise.withResolvers<void>();
+  await using made = await subscriptionForTest({}, {
+    call: (_channel, what) => what === "cancel" ? answer.promise : undefined,
+  });
+  const subscription = await made.open();
+  made.host.taking = false;
+  const following = subscription.follow();
+  made.host.taking = true;
+  answer.resolve();
+  await following;
+  made.channel.deliver();
+  assertEquals(made.channel.calls.slice(1), ["consume work", "cancel", "consume work"]);
+  assertEquals([made.delivered.length, made.channel.settled], [1, []]);
+});
+
+Deno.test("Subscription takes nothing more once its consumer was stopped, although that was started again", async () => {
+  await using made = await subscriptionForTest();
+  const subscription = await made.open();
+  made.life.abort();
+  made.channel.deliver();
+  await subscription.follow();
+  assertEquals([made.delivered.length, made.channel.settled], [0, []]);
+  assertEquals(made.channel.calls.at(-1), "cancel");
 });
 
 Deno.test("Subscription does not consume where no messages are to be taken", async () => {

@@ -18,7 +18,15 @@ function runnerForTest(
     failed: (_message, error, outcome) => void failures.push([error.message, outcome]),
   });
   const run = () =>
-    runner.run(new HeldDelivery(deliveryForTest(), { settle: () => true, retryDelay: () => 0 }));
+    runner.run(
+      new HeldDelivery(deliveryForTest(), {
+        settle: () => true,
+        retryDelay: () => 0,
+        giveBack: () => {},
+        waits: () => {},
+        rejected: () => {},
+      }),
+    );
   return { runner, run, failures, stuck };
 }
 

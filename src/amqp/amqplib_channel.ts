@@ -9,6 +9,7 @@ import type {
   DriverChannel,
   FieldTable,
   OutgoingMessage,
+  QueueCounts,
   Settlement,
 } from "./driver.ts";
 import type { FastChannel, FastLane } from "./fast_lane.ts";
@@ -154,8 +155,12 @@ export class AmqplibChannel implements DriverChannel {
     return queue;
   }
 
-  async checkQueue(queueName: string): Promise<void> {
-    await this.#call(() => this.#channel.checkQueue(queueName), `find queue "${queueName}"`);
+  async checkQueue(queueName: string): Promise<QueueCounts> {
+    const { messageCount, consumerCount } = await this.#call(
+      () => this.#channel.checkQueue(queueName),
+      `find queue "${queueName}"`,
+    );
+    return { ready: messageCount, consumers: consumerCount };
   }
 
   async deleteQueue(queueName: string): Promise<void> {

@@ -145,6 +145,14 @@ export interface Delivery {
  */
 export type Settlement = "ack" | "reject" | "requeue" | "release";
 
+/** What the broker counts of a queue. */
+export interface QueueCounts {
+  /** How many messages could be delivered at once. */
+  readonly ready: number;
+  /** How many consumers it has; a stream has none, whoever consumes from it. */
+  readonly consumers: number;
+}
+
 /** An open channel. */
 export interface DriverChannel {
   /** Writes a message; its delivery tag is the next on this channel, counted from 1. */
@@ -155,7 +163,7 @@ export interface DriverChannel {
   /** Declares an exclusive queue that goes with the connection, and returns its name. */
   declareTemporaryQueue(queueArguments: FieldTable): Promise<string>;
   /** Fails with a `QueueNotFoundError` where there is no such queue. */
-  checkQueue(queueName: string): Promise<void>;
+  checkQueue(queueName: string): Promise<QueueCounts>;
   deleteQueue(queueName: string): Promise<void>;
   bindQueue(queueName: string, exchange: string, bindingKey: string): Promise<void>;
   /** Deliveries may arrive before the promise resolves. */

@@ -74,7 +74,11 @@ export class FrameReader {
 
   /** Leaves the frames of a channel to amqplib again, unless they are somebody else's by now. */
   detach(channel: number, sink: FrameSink): void {
-    if (this.#receivers[channel]?.sink === sink) this.#receivers[channel] = undefined;
+    const receiver = this.#receivers[channel];
+    if (receiver?.sink !== sink) return;
+    this.#receivers[channel] = undefined;
+    // What is still to come of its frame is passed over, and handed to nobody.
+    receiver.delivery = undefined;
   }
 
   /** Takes what was read from the socket, and keeps nothing of that memory when it returns. */

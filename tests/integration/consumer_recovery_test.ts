@@ -208,7 +208,7 @@ Deno.test("Consumer goes on releasing and retrying after a connection loss as if
   const consumer = new Consumer({
     connection,
     queueName: queue,
-    retryDelayMs: 2_000_000_000,
+    retryDelayMs: 900_000,
     taskFunction: () => ++attempts < 2 ? MessageStatus.FAIL_RETRY_LATER : MessageStatus.SUCCESS,
   });
   consumer.addEventListener("channellost", () => {});

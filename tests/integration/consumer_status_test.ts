@@ -190,10 +190,70 @@ for (const read of ["text", "json"] as const) {
     assertEquals(failed.map(({ outcome }) => outcome), ["reject"]);
     assertInstanceOf(failed[0].error, MessageDecodeError);
     assertEquals(failed[0].error.code, "MESSAGE_DECODE");
+    // One line for each, whether or not anybody listens.
     const warnings = lines.filter(({ level }) => level === "warn");
-    assertEquals(warnings.length, 1);
-    assertMatch(warnings[0].message, /^a task failed; its message will be rejected$/);
-    assertInstanceOf(warnings[0].data[0], MessageDecodeError);
+    assertEquals(warnings.length, 2);
+    for (const { message, data: [told] } of warnings) {
+      assertMatch(message, /^a message was rejected: it is dead-lettered where its queue says so/);
+      const { reason, ...others } = told as ConsumerEventMap["settled"];
+      assertEquals(others, {
+        messageId: undefined,
+        queueName: queue,
+        routingKey: queue,
+        outcome: "reject",
+        attempt: 1,
+      });
+      assertMatch(reason, /^MessageDecodeError: Cannot read the body/);
+    }
+  });
+}
+
+const REJECTIONS: Record<string, readonly [TaskFunction, string]> = {
+  "returns FAIL_DO_NOT_RETRY": [
+    () => MessageStatus.FAIL_DO_NOT_RETRY,
+    "the task returned FAIL_DO_NOT_RETRY",
+  ],
+  "calls message.reject()": [(message) => {
+    message.reject();
+    return MessageStatus.HANDLED_VIA_CALLBACK;
+  }, "message.reject() was called"],
+};
+
+for (const [what, [taskFunction, reason]] of Object.entries(REJECTIONS)) {
+  Deno.test(`Consumer tells of a message that is dropped as its task ${what}, on a queue without dead letters`, async () => {
+    await using made = await topology();
+    const queue = await made.queue();
+    const { logger, lines } = recordingLogger();
+    await using connection = connectionForTest({ logger });
+    const settled: ConsumerEventMap["settled"][] = [];
+    let isFirst = true;
+    const consumer = new Consumer({
+      connection,
+      queueName: queue,
+      retryDelayMs: 1,
+      taskFunction: (message) => {
+        if (!isFirst) return taskFunction(message);
+        isFirst = false;
+        return MessageStatus.FAIL_RETRY_LATER;
+      },
+    });
+    consumer.addEventListener("settled", ({ detail }) => settled.push(detail));
+    await consumer.start();
+    made.channel.sendToQueue(queue, Buffer.from("body"), { messageId: "the-id" });
+    await eventually("it is told", () => settled.length > 0);
+    await consumer.stop();
+    const told = {
+      messageId: "the-id",
+      queueName: queue,
+      routingKey: queue,
+      outcome: "reject",
+      attempt: 2,
+      reason,
+    } as const;
+    assertEquals(settled, [told]);
+    const warnings = lines.filter(({ level }) => level === "warn");
+    assertEquals(warnings.map(({ data }) => data), [[told]]);
+    assertEquals(await made.count(queue), 0);
   });
 }
 

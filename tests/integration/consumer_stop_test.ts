@@ -97,7 +97,7 @@ Deno.test("Consumer.stop requeues at once what waits for its retry", async () =>
     connection,
     queueName: queue,
     workers: 2,
-    retryDelayMs: 2_147_483_647,
+    retryDelayMs: 900_000,
     taskFunction: task,
   });
   await consumer.start();
@@ -117,7 +117,7 @@ Deno.test("Consumer.stop requeues at once what fails while it drains", async () 
     queueName: queue,
     workers: 1,
     prefetch: 2,
-    retryDelayMs: 2_147_483_647,
+    retryDelayMs: 900_000,
     taskFunction: task,
   });
   await consumer.start();

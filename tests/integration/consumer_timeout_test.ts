@@ -108,7 +108,7 @@ Deno.test("Consumer takes no messages while as many tasks as workers overrun, an
     prefetch: 10,
     taskTimeoutMs: 50,
     taskGraceMs: 0,
-    retryDelayMs: 2_000_000_000,
+    retryDelayMs: 900_000,
     taskFunction: (message) => {
       if (["0", "1"].includes(message.text())) return task(message);
       others.push(message.text());
@@ -152,7 +152,7 @@ Deno.test("Consumer gives back what has not begun when it stops taking messages"
     prefetch: 3,
     taskTimeoutMs: 50,
     taskGraceMs: 0,
-    retryDelayMs: 2_000_000_000,
+    retryDelayMs: 900_000,
     taskFunction: task,
   });
   await consumer.start();
@@ -174,7 +174,7 @@ Deno.test("Consumer.stop does not wait for tasks that overrun, and a start after
     queueName: queue,
     taskTimeoutMs: 50,
     taskGraceMs: 0,
-    retryDelayMs: 2_000_000_000,
+    retryDelayMs: 900_000,
     taskFunction: task,
   });
   await consumer.start();

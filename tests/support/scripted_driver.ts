@@ -10,6 +10,7 @@ import type {
   DriverConnection,
   FieldTable,
   OutgoingMessage,
+  QueueCounts,
   Settlement,
 } from "../../src/amqp/driver.ts";
 import type { ResolvedConnectionOptions } from "../../src/connection_options.ts";
@@ -174,7 +175,11 @@ export class ScriptedChannel implements DriverChannel {
   readonly outstanding: OutstandingTags = new OutstandingTags();
   /** The requests it was sent, in order. */
   readonly calls: string[] = [];
+  /** The requests and the settlements, in the order in which they were written. */
+  readonly log: string[] = [];
   open = true;
+  /** What it says of its queue. */
+  counts: QueueCounts = { ready: 0, consumers: 1 };
   #lastDelivery = 0;
 
   constructor(connection: ScriptedConnection, events: ChannelEvents) {
@@ -196,6 +201,7 @@ export class ScriptedChannel implements DriverChannel {
 
   settle(tag: number, how: Settlement, multiple = false): void {
     if (!this.open) throw new ConnectionError("The channel is closed");
+    this.log.push(how);
     this.settled.push(multiple ? [tag, how, true] : [tag, how]);
     try {
       this.outstanding.settle(tag, how, multiple);
@@ -213,8 +219,9 @@ export class ScriptedChannel implements DriverChannel {
     return `temporary-${this.connection.driver.channels.length}`;
   }
 
-  checkQueue(queueName: string): Promise<void> {
-    return this.#call(`check ${queueName}`);
+  async checkQueue(queueName: string): Promise<QueueCounts> {
+    await this.#call(`check ${queueName}`);
+    return this.counts;
   }
 
   deleteQueue(queueName: string): Promise<void> {
@@ -267,6 +274,7 @@ export class ScriptedChannel implements DriverChannel {
   async #call(what: string): Promise<void> {
     if (!this.open) throw new ConnectionError("The channel is closed");
     this.calls.push(what);
+    this.log.push(what);
     await this.connection.driver.script.call?.(this, what);
     // As with a real one, what was asked for before the channel broke is never answered well.
     if (!this.open) throw new ConnectionError("The channel is closed");
