@@ -59,7 +59,13 @@ export {
   UnroutableError,
 } from "./src/publish_errors.ts";
 
-export type { Delivery, FieldTable, FieldValue, MessageProperties } from "./src/amqp/driver.ts";
+export type {
+  DecimalValue,
+  Delivery,
+  FieldTable,
+  FieldValue,
+  MessageProperties,
+} from "./src/amqp/driver.ts";
 export type { ConnectionCloseOptions, ConnectionEventMap } from "./src/connection.ts";
 export type { ConnectionOptions, ReconnectOptions } from "./src/connection_options.ts";
 export type { Credentials, CredentialsProvider } from "./src/credentials.ts";

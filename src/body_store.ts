@@ -77,8 +77,11 @@ export function encodeText(text: string): Uint8Array {
 }
 
 /** A body in memory that it shares with nothing, so that the program may transfer it to a worker. */
-export function ownBody(body: Uint8Array): Uint8Array {
-  const { byteLength } = body;
+export function ownBody(body: Uint8Array): Uint8Array<ArrayBuffer> {
   // All that are empty may be the same.
-  return byteLength > 0 && byteLength === body.buffer.byteLength ? body : new Uint8Array(body);
+  return hasOwnMemory(body) && body.byteLength > 0 ? body : new Uint8Array(body);
+}
+
+function hasOwnMemory(body: Uint8Array): body is Uint8Array<ArrayBuffer> {
+  return body.byteLength === body.buffer.byteLength && body.buffer instanceof ArrayBuffer;
 }

@@ -1,10 +1,15 @@
 import type { FieldTable } from "./amqp/driver.ts";
+import { isDecimal, isInt32 } from "./amqp/field_values.ts";
 import { ConfigurationError } from "./errors.ts";
+import { encodeRawText, isSendable } from "./raw_text.ts";
 import { isPlainObject, show, utf8Bytes, wellFormed } from "./validate.ts";
 
 /** amqplib encodes a table into a buffer of this size. */
 const MAX_TABLE_BYTES = 65_536;
-const MAX_DEPTH = 32;
+/** What is read from a message is nested no deeper, so that all of it can be sent on. */
+const MAX_DEPTH = 256;
+/** The longest name of a field (AMQP 0-9-1, section 4.2.5.5). */
+const MAX_KEY_BYTES = 128;
 
 /**
  * Checks a table of headers or arguments: what cannot be written faithfully is refused, since the
@@ -49,15 +54,14 @@ function tableBytes(name: string, table: Record<string, unknown>, depth: number)
   let bytes = 4;
   for (const [key, value] of Object.entries(table)) {
     if (value === undefined) continue;
-    const keyBytes = utf8Bytes(wellFormed(`a key of ${name}`, key));
-    if (keyBytes > 255) {
+    if (!isSendable(key)) wellFormed(`a key of ${name}`, key);
+    const keyBytes = key.isWellFormed() ? utf8Bytes(key) : encodeRawText(key).length;
+    if (keyBytes === 0 || keyBytes > MAX_KEY_BYTES) {
       throw new ConfigurationError(
-        `Cannot use option "${name}": its key ${show(key)} has ${keyBytes} bytes: at most 255 fit`,
-      );
-    }
-    if (key === "!") {
-      throw new ConfigurationError(
-        `Cannot use option "${name}": the key "!" is reserved by the encoder: use another`,
+        `Cannot use option "${name}": its key ${
+          show(key)
+        } has ${keyBytes} bytes: it must have 1 to ` +
+          `${MAX_KEY_BYTES}`,
       );
     }
     bytes += 1 + keyBytes + valueBytes(`${name}.${key}`, value, depth);
@@ -73,14 +77,22 @@ function valueBytes(name: string, value: unknown, depth: number): number {
     case "boolean":
       return 2;
     case "number":
-      if (Number.isFinite(value)) return 9;
+      if (Number.isFinite(value)) return isInt32(value) ? 5 : 9;
       break;
+    case "bigint":
+      if (BigInt.asIntN(64, value) === value) return BigInt.asIntN(32, value) === value ? 5 : 9;
+      throw new ConfigurationError(
+        `Cannot use option "${name}": received ${
+          show(value)
+        }: an integer has 64 bits at most, from ` +
+          `-(2n ** 63n) to 2n ** 63n - 1n: send it as a string`,
+      );
     case "object":
       return value === null ? 1 : objectBytes(name, value, depth);
   }
   throw new ConfigurationError(
     `Cannot use option "${name}": received ${show(value)}: it must be a string, a finite number, ` +
-      `a boolean, null, a Date, a Uint8Array, or an array or plain object of these`,
+      `a bigint, a boolean, null, a Date, a Uint8Array, or an array or plain object of these`,
   );
 }
 
@@ -103,17 +115,31 @@ function objectBytes(name: string, value: object, depth: number): number {
   if (value instanceof Uint8Array) return 5 + value.byteLength;
   if (value instanceof Date) {
     const time = value.getTime();
-    if (!Number.isInteger(time / 1000) || time < 0) {
+    if (!(time >= 0)) {
       throw new ConfigurationError(
-        `Cannot use option "${name}": received a Date of ${time} ms: an AMQP timestamp holds ` +
-          `whole seconds since 1970: round it, or send date.toISOString()`,
+        `Cannot use option "${name}": received a Date of ${time} ms: an AMQP timestamp is a number ` +
+          `of seconds since 1970: send date.toISOString(), or a valid Date`,
       );
     }
     return 9;
+  }
+  if (isDecimal(value)) return 6;
+  if (isTyped(value)) {
+    throw new ConfigurationError(
+      `Cannot use option "${name}": received a value with its type in "!": the one there is takes ` +
+        `the form { "!": "decimal", value: { places, digits } } with 0 to 255 places and digits ` +
+        `of 32 bits: give a Date for a timestamp, and numbers as they are`,
+    );
   }
   if (isPlainObject(value)) return 1 + tableBytes(name, value, depth + 1);
   throw new ConfigurationError(
     `Cannot use option "${name}": received ${show(value)}: it must be a plain object, an array, ` +
       `a Date or a Uint8Array`,
   );
+}
+
+/** Whether it has the form in which amqplib takes types: written as a table, it would surprise. */
+function isTyped(value: object): boolean {
+  return Object.keys(value).length === 2 && Object.hasOwn(value, "!") &&
+    typeof (value as { "!": unknown })["!"] === "string" && Object.hasOwn(value, "value");
 }

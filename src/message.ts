@@ -1,6 +1,7 @@
-import type { Delivery, MessageProperties } from "./amqp/driver.ts";
+import type { Delivery, FieldTable, MessageProperties } from "./amqp/driver.ts";
 import { ownBody } from "./body_store.ts";
 import { MessageDecodeError } from "./errors.ts";
+import { printable, printableInspected } from "./printable.ts";
 import { deliveryCount } from "./retry_policy.ts";
 
 /** How a message settles itself; each tells whether it was the first to do so, and in time. */
@@ -65,7 +66,7 @@ function shown(message: Message): Record<string, unknown> {
 export class Message {
   #delivery: Delivery;
   #settlement: MessageSettlement;
-  #body: Uint8Array | undefined;
+  #body: Uint8Array<ArrayBuffer> | undefined;
   #ack: (() => boolean) | undefined;
   #reject: (() => boolean) | undefined;
   #rejectRetry: (() => boolean) | undefined;
@@ -74,7 +75,7 @@ export class Message {
     // Without it `console.log` would show nothing: all is behind getters.
     Object.defineProperty(this.prototype, Symbol.for("nodejs.util.inspect.custom"), {
       value(this: Message, _depth: number, options: object, inspect: Inspect): string {
-        return `Message ${inspect(shown(this), options)}`;
+        return `Message ${printableInspected(inspect(shown(this), options))}`;
       },
     });
   }
@@ -91,12 +92,14 @@ export class Message {
   }
 
   /** The body. It shares its memory with nothing else. */
-  get body(): Uint8Array {
+  get body(): Uint8Array<ArrayBuffer> {
     return this.#body ??= ownBody(this.#delivery.body);
   }
 
   /**
-   * The properties, headers apart.
+   * The properties, headers apart; they can be given to a send as they are. In a text whose bytes are
+   * not UTF-8, such as an id of random bytes, each of those bytes is a half character (U+DC80 to
+   * U+DCFF): it stays what it is where it is compared, or sent.
    *
    * @throws {MessageDecodeError} If they cannot be decoded.
    */
@@ -105,12 +108,14 @@ export class Message {
   }
 
   /**
-   * The headers; timestamps are `Date`s and byte arrays `Uint8Array`s.
+   * The headers, which can be given to a send as they are. Timestamps are `Date`s, byte arrays and
+   * texts that are not UTF-8 `Uint8Array`s, and integers of more than 53 bits `bigint`s
+   * (docs/headers.md has them all).
    *
    * @throws {MessageDecodeError} If they cannot be decoded, for instance as they are nested thousands
    * deep. Uncaught in a task, it rejects the message without requeue, as it would fail for ever.
    */
-  get headers(): Readonly<Record<string, unknown>> {
+  get headers(): FieldTable {
     return this.#delivery.headers;
   }
 
@@ -206,7 +211,9 @@ export class Message {
       return JSON.parse(text) as T;
     } catch (cause) {
       throw new MessageDecodeError(
-        `Cannot read the body of this message as JSON: ${(cause as Error).message}: use ` +
+        `Cannot read the body of this message as JSON: ${
+          printable((cause as Error).message)
+        }: use ` +
           `"message.text()", or mend the sender`,
         { cause },
       );

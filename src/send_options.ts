@@ -1,7 +1,9 @@
 import type { FieldTable, OutgoingMessage } from "./amqp/driver.ts";
+import { MAX_DATE_SECONDS } from "./amqp/field_values.ts";
 import { copyBody, encodeText } from "./body_store.ts";
 import { ConfigurationError } from "./errors.ts";
 import { copyTable } from "./headers.ts";
+import { encodeRawText, isSendable } from "./raw_text.ts";
 import { integer, knownOptions, optionalFunction, refuse, show, text } from "./validate.ts";
 
 /** Called with the outcome of one message, each at most once. They may be asynchronous. */
@@ -25,12 +27,19 @@ export interface MessageOptions {
   /** A value to send as JSON (`application/json`), in place of `body`. */
   json?: unknown;
   /**
-   * Headers: at most 64 KiB of strings, finite numbers, booleans, nulls, `Date`s of whole seconds,
-   * `Uint8Array`s, and arrays or plain objects of these. Anything else is refused.
+   * Headers: at most 64 KiB of strings, finite numbers, `bigint`s of 64 bits, booleans, nulls,
+   * `Date`s from 1970 on (rounded down to seconds), `Uint8Array`s, decimal numbers
+   * (`DecimalValue`), and arrays or plain objects of these, whose keys have 1 to 128
+   * bytes. Anything else is refused. The `headers` of a message that was received can be given.
    */
   headers?: FieldTable;
   /** After how many milliseconds in a queue the message expires, 0 to 4 294 967 295. */
   expirationMs?: number;
+  /**
+   * Taken so that the `properties` of a message that was received can be given as they are: every
+   * message is sent persistent (2), whatever is said here.
+   */
+  deliveryMode?: 1 | 2;
   /** 0 to 255; heeded by queues with `x-max-priority`. */
   priority?: number;
   /** Ties a reply to its request; at most 255 bytes. */
@@ -43,8 +52,11 @@ export interface MessageOptions {
   contentEncoding?: string;
   /** What kind of message it is, in the program's own words; at most 255 bytes. */
   type?: string;
-  /** When the message was created; the protocol keeps whole seconds. */
-  timestamp?: Date;
+  /**
+   * When the message was created: a `Date` from 1970 on, rounded down to seconds. A number of seconds
+   * is taken only where it is beyond what a `Date` holds, as a message that was received may show it.
+   */
+  timestamp?: Date | number;
   /** Identifies the message; at most 255 bytes. Default: one that is generated. */
   messageId?: string;
   /** The user who sends it, which must be the one who is logged in; at most 255 bytes. */
@@ -88,6 +100,7 @@ const MESSAGE_OPTIONS = [
   "body",
   "json",
   "headers",
+  "deliveryMode",
   "expirationMs",
   "priority",
   "timestamp",
@@ -145,7 +158,10 @@ function prepare(
   newId: () => string,
 ): OutgoingMessage {
   for (const name of TEXT_PROPERTIES) {
-    if (options[name] !== undefined) text(name, options[name]);
+    if (options[name] !== undefined) property(name, options[name]);
+  }
+  if (options.deliveryMode !== undefined && ![1, 2].includes(options.deliveryMode)) {
+    refuse("deliveryMode", options.deliveryMode, "1 or 2");
   }
   if (options.priority !== undefined) {
     integer("priority", options.priority, { min: 0, max: 255 }, 0);
@@ -223,13 +239,22 @@ function toJson(value: unknown): string {
   );
 }
 
-function checkTimestamp(timestamp: unknown): Date | undefined {
+/** A text as it is; one that was read from bytes that are not UTF-8 stands for those bytes. */
+function property(name: string, value: unknown): void {
+  const isRaw = typeof value === "string" && !value.isWellFormed() && isSendable(value) &&
+    encodeRawText(value).length <= 255;
+  if (!isRaw) text(name, value);
+}
+
+function checkTimestamp(timestamp: unknown): Date | number | undefined {
   if (timestamp === undefined) return undefined;
-  if (!(timestamp instanceof Date) || !(timestamp.getTime() >= 0)) {
-    throw new ConfigurationError(
-      `Cannot use option "timestamp": received ${show(timestamp)}: it must be a valid Date from ` +
-        `1970 on`,
-    );
-  }
-  return new Date(timestamp);
+  if (timestamp instanceof Date && timestamp.getTime() >= 0) return new Date(timestamp);
+  // Smaller numbers are refused, as most would be milliseconds.
+  const isSeconds = Number.isInteger(timestamp) && (timestamp as number) > MAX_DATE_SECONDS &&
+    (timestamp as number) < 2 ** 64;
+  if (isSeconds) return timestamp as number;
+  throw new ConfigurationError(
+    `Cannot use option "timestamp": received ${show(timestamp)}: it must be a valid Date from ` +
+      `1970 on`,
+  );
 }

@@ -11,9 +11,24 @@ import { WildOptions } from "./support/wild_options.ts";
 
 const CASES = 10_000;
 
+const MAX_DATE_SECONDS = 8_640_000_000_000;
+
+/** A number of seconds as it arrives. */
+function arrivingSeconds(seconds: number): Date | number {
+  return seconds <= MAX_DATE_SECONDS ? new Date(seconds * 1000) : seconds;
+}
+
 /** What a table is to arrive as: without what is undefined. */
 function arriving(value: unknown): unknown {
-  if (value === null || typeof value !== "object" || value instanceof Date) return value;
+  if (typeof value === "bigint") {
+    return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  }
+  if (typeof value === "number") {
+    const isLong = Number.isInteger(value) && value >= -(2 ** 63) && value < 2 ** 63;
+    return isLong && !Number.isSafeInteger(value) ? BigInt(value) : value;
+  }
+  if (value === null || typeof value !== "object") return value;
+  if (value instanceof Date) return arrivingSeconds(Math.floor(value.getTime() / 1000));
   if (value instanceof Uint8Array) return new Uint8Array(value);
   if (Array.isArray(value)) return value.map(arriving);
   return Object.fromEntries(
@@ -25,13 +40,14 @@ function arriving(value: unknown): unknown {
 /** What a message is to arrive as. */
 function expected(message: OutgoingMessage): Pick<Delivery, "body" | "properties" | "headers"> {
   const { timestamp, ...properties } = message.properties;
-  const seconds = timestamp && Math.floor(timestamp.getTime() / 1000);
+  const seconds = timestamp instanceof Date ? Math.floor(timestamp.getTime() / 1000) : timestamp;
   return {
     body: message.body,
-    properties: arriving({
-      ...properties,
-      timestamp: seconds === undefined ? undefined : new Date(seconds * 1000),
-    }) as Delivery["properties"],
+    properties: {
+      ...arriving(properties) as Delivery["properties"],
+      deliveryMode: 2,
+      ...(seconds === undefined ? {} : { timestamp: arrivingSeconds(seconds) }),
+    },
     headers: arriving(message.headers ?? {}) as Delivery["headers"],
   };
 }

@@ -1,8 +1,9 @@
+import type { Buffer } from "node:buffer";
 import amqplib from "amqplib";
 import type { Channel, ConsumeMessage, Message } from "amqplib";
 import { ConfigurationError } from "../errors.ts";
 import { unrefTimer } from "../runtime.ts";
-import { unreadable } from "./decode_properties.ts";
+import { decodeHeaders, decodeProperties as decodeHeader } from "./decode_properties.ts";
 import type {
   ChannelEvents,
   Delivery,
@@ -21,7 +22,7 @@ import {
   fromBuffer,
   toBuffer,
 } from "./properties.ts";
-import { whyUnreadable } from "./readable_headers.ts";
+import { headerOf } from "./readable_headers.ts";
 import { channelError, connectionLost } from "./translate_errors.ts";
 import { within } from "./within.ts";
 
@@ -209,34 +210,43 @@ export class AmqplibChannel implements DriverChannel {
   }
 }
 
-/** A delivery as amqplib has decoded it. */
+/** A delivery that amqplib has put together; its properties and headers are decoded when asked for. */
 function toDelivery({ fields, properties, content }: ConsumeMessage): Delivery {
-  const { headers, cause } = readHeaders(properties);
+  const header = headerOf(properties);
+  let decoded: Pick<Delivery, "properties" | "headers"> | undefined;
+  const decode = () =>
+    decoded ??= header === undefined ? decodedByAmqplib(properties) : read(header);
   return {
     tag: fields.deliveryTag,
     redelivered: fields.redelivered,
     exchange: fields.exchange,
     routingKey: fields.routingKey,
     body: fromBuffer(content),
-    properties: decodeProperties(properties as unknown as Record<string, unknown>),
+    get properties() {
+      return decode().properties;
+    },
     get headers() {
-      if (headers === undefined) throw unreadable("headers", cause);
-      return headers;
+      return decode().headers;
     },
   };
 }
 
-/** The headers; or why there are none, as they were too much for amqplib or for us. */
-function readHeaders(
-  properties: Message["properties"],
-): { headers?: Record<string, unknown>; cause?: unknown } {
-  const cause = whyUnreadable(properties);
-  if (cause !== undefined) return { cause };
-  try {
-    return { headers: decodeTable(properties.headers) };
-  } catch (cause) {
-    return { cause }; // Nested so deep that the stack overflows.
-  }
+function read(header: Buffer): Pick<Delivery, "properties" | "headers"> {
+  const { properties, table } = decodeHeader(header);
+  let headers: FieldTable | undefined;
+  return {
+    properties,
+    get headers() {
+      return headers ??= table === undefined ? {} : decodeHeaders(table);
+    },
+  };
+}
+
+function decodedByAmqplib(properties: Message["properties"]) {
+  return {
+    properties: decodeProperties(properties as unknown as Record<string, unknown>),
+    headers: decodeTable(properties.headers),
+  };
 }
 
 /**
@@ -270,11 +280,21 @@ function watchClosing(
 function readReturn(message: Message) {
   // The fields of a return are not in amqplib's types.
   const fields = message.fields as unknown as Record<string, string>;
-  const messageId: unknown = message.properties.messageId;
+  const messageId = idOf(message.properties);
   return {
     exchange: fields.exchange,
     routingKey: fields.routingKey,
     messageId: typeof messageId === "string" ? messageId : undefined,
     replyText: fields.replyText,
   };
+}
+
+/** The id of a message that came back, byte by byte as it was sent. */
+function idOf(properties: Message["properties"]): unknown {
+  const header = headerOf(properties);
+  try {
+    return (header === undefined ? properties : decodeHeader(header).properties).messageId;
+  } catch {
+    return undefined; // The broker has changed it beyond recognition.
+  }
 }

@@ -2,7 +2,10 @@
 
 import type { Buffer } from "node:buffer";
 import { MessageDecodeError } from "../errors.ts";
-import type { MessageProperties } from "./driver.ts";
+import { printable } from "../printable.ts";
+import { decodeRawText, isFaithful } from "../raw_text.ts";
+import type { FieldTable, FieldValue, MessageProperties } from "./driver.ts";
+import { MAX_DATE_SECONDS } from "./field_values.ts";
 import { FLAG } from "./protocol.ts";
 
 /** What a header frame says of a message. */
@@ -35,12 +38,15 @@ export function decodeProperties(bytes: Buffer): WireProperties {
     const has = (flag: number) => (flags & flag) !== 0;
     for (const [name, flag] of FIRST) if (has(flag)) properties[name] = reader.shortText();
     const table = has(FLAG.headers) ? reader.longBytes() : undefined;
-    if (has(FLAG.deliveryMode)) reader.uint8();
+    if (has(FLAG.deliveryMode)) {
+      const mode = reader.uint8();
+      if (mode === 1 || mode === 2) properties.deliveryMode = mode;
+    }
     if (has(FLAG.priority)) properties.priority = reader.uint8();
     for (const [name, flag] of MIDDLE) if (has(flag)) properties[name] = reader.shortText();
     if (has(FLAG.expiration)) {
-      const expiration = reader.shortText();
-      if (/^[0-9]+$/.test(expiration)) properties.expirationMs = Number(expiration);
+      const expirationMs = readExpiration(reader.shortText());
+      if (expirationMs !== undefined) properties.expirationMs = expirationMs;
     }
     if (has(FLAG.messageId)) properties.messageId = reader.shortText();
     if (has(FLAG.timestamp)) properties.timestamp = reader.timestamp();
@@ -54,7 +60,7 @@ export function decodeProperties(bytes: Buffer): WireProperties {
  *
  * @throws {MessageDecodeError} Where it ends too soon, holds an unknown type or is nested too deep.
  */
-export function decodeHeaders(table: Buffer): Record<string, unknown> {
+export function decodeHeaders(table: Buffer): FieldTable {
   return decoding("headers", () => new Reader(table).table(0));
 }
 
@@ -69,10 +75,34 @@ function decoding<T>(what: string, decode: () => T): T {
 /** What is thrown when somebody looks at a part of a message that cannot be decoded. */
 export function unreadable(what: string, cause: unknown): MessageDecodeError {
   return new MessageDecodeError(
-    `Cannot read the ${what} of this message: ${cause instanceof Error ? cause.message : cause}: ` +
-      `mend the sender`,
+    `Cannot read the ${what} of this message: ` +
+      `${printable(cause instanceof Error ? cause.message : String(cause))}: fix the sender`,
     { cause },
   );
+}
+
+/** The longest expiration that the broker takes; anything else means nothing. */
+const MAX_EXPIRATION_MS = 4_294_967_295;
+
+/** The property `expiration`, which is a text; nothing where it is none that could be sent. */
+export function readExpiration(text: string): number | undefined {
+  return /^[0-9]+$/.test(text) && Number(text) <= MAX_EXPIRATION_MS ? Number(text) : undefined;
+}
+
+/** The largest number below 2^64. */
+const MAX_SECONDS = 2 ** 64 - 2_048;
+
+/** A timestamp; a number of seconds where no `Date` holds it. */
+export function readTimestamp(seconds: number): Date | number {
+  return seconds <= MAX_DATE_SECONDS ? new Date(seconds * 1000) : Math.min(seconds, MAX_SECONDS);
+}
+
+/** The text of so many bytes at a place, as a key, an id, an exchange or a routing key has it. */
+export function readShortText(bytes: Buffer, start: number, end: number): string {
+  const text = bytes.toString("utf8", start, end);
+  if (!text.includes("\uFFFD")) return text;
+  const raw = bytes.subarray(start, end);
+  return isFaithful(text, raw) ? text : decodeRawText(raw);
 }
 
 /** Reads values one after the other. What reaches beyond the end throws a `RangeError`. */
@@ -93,7 +123,9 @@ class Reader {
   }
 
   shortText(): string {
-    return this.#text(this.uint8());
+    const length = this.uint8();
+    const start = this.#take(length);
+    return readShortText(this.#bytes, start, start + length);
   }
 
   longBytes(): Buffer {
@@ -102,12 +134,13 @@ class Reader {
     return this.#bytes.subarray(start, start + length);
   }
 
-  timestamp(): Date {
-    return new Date(Number(this.#bytes.readBigUInt64BE(this.#take(8))) * 1000);
+  timestamp(): Date | number {
+    const at = this.#take(8);
+    return readTimestamp(this.#bytes.readUInt32BE(at) * 2 ** 32 + this.#bytes.readUInt32BE(at + 4));
   }
 
-  table(depth: number): Record<string, unknown> {
-    const table: Record<string, unknown> = {};
+  table(depth: number): FieldTable {
+    const table: Record<string, FieldValue> = {};
     while (this.#at < this.#bytes.length) {
       const key = this.shortText();
       const value = this.#value(depth);
@@ -118,19 +151,19 @@ class Reader {
     return table;
   }
 
-  #list(depth: number): unknown[] {
-    const list: unknown[] = [];
+  #list(depth: number): FieldValue[] {
+    const list: FieldValue[] = [];
     while (this.#at < this.#bytes.length) list.push(this.#value(depth));
     return list;
   }
 
-  #value(depth: number): unknown {
+  #value(depth: number): FieldValue {
     if (depth > MAX_DEPTH) throw new RangeError(`it is nested more than ${MAX_DEPTH} deep`);
     const bytes = this.#bytes;
     const tag = String.fromCharCode(this.uint8());
     switch (tag) {
       case "S":
-        return this.#text(bytes.readUInt32BE(this.#take(4)));
+        return this.#longText();
       case "t":
         return this.uint8() !== 0;
       case "b":
@@ -146,17 +179,18 @@ class Reader {
       case "i":
         return bytes.readUInt32BE(this.#take(4));
       case "l":
-        return Number(bytes.readBigInt64BE(this.#take(8)));
+      case "L": // The specification's letter for what RabbitMQ, and most others, write as "l".
+        return this.#int64();
       case "f":
         return bytes.readFloatBE(this.#take(4));
       case "d":
         return bytes.readDoubleBE(this.#take(8));
       case "D": {
         const places = this.uint8();
-        return { "!": "decimal", value: { places, digits: bytes.readUInt32BE(this.#take(4)) } };
+        return { "!": "decimal", value: { places, digits: bytes.readInt32BE(this.#take(4)) } };
       }
       case "T":
-        return this.timestamp();
+        return this.#time();
       case "V":
         return null;
       case "x":
@@ -170,9 +204,25 @@ class Reader {
     }
   }
 
-  #text(length: number): string {
-    const start = this.#take(length);
-    return this.#bytes.toString("utf8", start, start + length);
+  /** A text, or the bytes where they are no UTF-8. */
+  #longText(): string | Uint8Array {
+    const bytes = this.longBytes();
+    const text = bytes.toString("utf8");
+    return isFaithful(text, bytes) ? text : new Uint8Array(bytes);
+  }
+
+  /** As {@linkcode timestamp}, but with all digits where a value of a table can have them. */
+  #time(): Date | number | bigint {
+    const time = this.timestamp();
+    if (typeof time !== "number" || time >= 2 ** 63) return time;
+    this.#at -= 8;
+    return this.#int64();
+  }
+
+  #int64(): number | bigint {
+    const at = this.#take(8);
+    const number = this.#bytes.readInt32BE(at) * 2 ** 32 + this.#bytes.readUInt32BE(at + 4);
+    return Number.isSafeInteger(number) ? number : this.#bytes.readBigInt64BE(at);
   }
 
   /** Steps over so many bytes, and says where they begin. */

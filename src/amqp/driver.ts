@@ -70,14 +70,32 @@ export interface ReturnedMessage {
   readonly replyText: string;
 }
 
-/** A value in a table of headers or arguments, in the form in which the user gives it. */
+/** A decimal number in a table: `digits` × 10 to the power of −`places`. */
+export interface DecimalValue {
+  /** Tells it from a table. */
+  readonly "!": "decimal";
+  /** The number. */
+  readonly value: {
+    /** How many of the digits stand behind the point, 0 to 255. */
+    readonly places: number;
+    /** The digits as a whole number of 32 bits with a sign. */
+    readonly digits: number;
+  };
+}
+
+/**
+ * A value in a table of headers or arguments. The program gives it and receives it in the same form:
+ * an integer of more than 53 bits is a `bigint`, a `Date` has whole seconds.
+ */
 export type FieldValue =
   | string
   | number
+  | bigint
   | boolean
   | null
   | Date
   | Uint8Array
+  | DecimalValue
   | readonly FieldValue[]
   | { readonly [key: string]: FieldValue | undefined };
 
@@ -90,6 +108,8 @@ export interface MessageProperties {
   readonly contentType?: string;
   /** The encoding of the body, such as `gzip`. */
   readonly contentEncoding?: string;
+  /** Whether the broker keeps it on disk (2) or in memory (1). */
+  readonly deliveryMode?: 1 | 2;
   /** 0 to 255; only a queue with `x-max-priority` heeds it. */
   readonly priority?: number;
   /** Ties a reply to its request. */
@@ -100,8 +120,11 @@ export interface MessageProperties {
   readonly expirationMs?: number;
   /** Identifies the message, so that a duplicate can be recognised. */
   readonly messageId?: string;
-  /** When the message was created; the protocol keeps whole seconds. */
-  readonly timestamp?: Date;
+  /**
+   * When the message was created; the protocol keeps whole seconds. A number of seconds since 1970
+   * only where that is beyond what a `Date` holds, as from a sender that writes microseconds.
+   */
+  readonly timestamp?: Date | number;
   /** What kind of message it is, in the program's own words. */
   readonly type?: string;
   /** The user who sent it; the broker checks it. */
@@ -135,7 +158,7 @@ export interface Delivery {
   /** The properties, headers apart. */
   readonly properties: MessageProperties;
   /** The headers; where they cannot be decoded, looking at them throws a `MessageDecodeError`. */
-  readonly headers: Readonly<Record<string, unknown>>;
+  readonly headers: FieldTable;
 }
 
 /**

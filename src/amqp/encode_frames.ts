@@ -19,7 +19,14 @@ import {
   FRAME_METHOD,
   FRAME_OVERHEAD,
 } from "./protocol.ts";
-import { encodeTable, putShortText, putUint16, putUint32, putUint64 } from "./put_values.ts";
+import {
+  encodeTable,
+  putShortText,
+  putUint16,
+  putUint32,
+  putUint64,
+  seconds,
+} from "./put_values.ts";
 
 const PERSISTENT = 2;
 /** More than a message without body and headers can take. */
@@ -179,7 +186,7 @@ function putProperties(
   }
   if (properties.timestamp !== undefined) {
     flags |= FLAG.timestamp;
-    at = putUint64(chunk, at, Math.floor(properties.timestamp.getTime() / 1000));
+    at = putUint64(chunk, at, seconds(properties.timestamp));
   }
   if (properties.type !== undefined) {
     flags |= FLAG.type;

@@ -2,7 +2,10 @@
 
 import { Buffer } from "node:buffer";
 import type { MessagePropertyHeaders, Options } from "amqplib";
+import { readExpiration, readTimestamp } from "./decode_properties.ts";
 import type { FieldTable, FieldValue, MessageProperties, OutgoingMessage } from "./driver.ts";
+import { isDecimal, isInt32, isInt64 } from "./field_values.ts";
+import { seconds } from "./put_values.ts";
 
 const TEXT_PROPERTIES = [
   "contentType",
@@ -18,6 +21,7 @@ const TEXT_PROPERTIES = [
 /** amqplib's form of the properties of a message. */
 export function encodeProperties(message: OutgoingMessage): Options.Publish {
   const { properties, headers } = message;
+  for (const name of TEXT_PROPERTIES) checkText(properties[name]);
   return {
     contentType: properties.contentType,
     contentEncoding: properties.contentEncoding,
@@ -26,7 +30,7 @@ export function encodeProperties(message: OutgoingMessage): Options.Publish {
     replyTo: properties.replyTo,
     expiration: properties.expirationMs?.toString(),
     messageId: properties.messageId,
-    timestamp: properties.timestamp && Math.floor(properties.timestamp.getTime() / 1000),
+    timestamp: properties.timestamp === undefined ? undefined : seconds(properties.timestamp),
     type: properties.type,
     userId: properties.userId,
     appId: properties.appId,
@@ -41,22 +45,37 @@ export function encodeTable(table: FieldTable): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(table)
       .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => [key, encodeValue(value!)]),
+      .map(([key, value]) => [checkText(key), encodeValue(value!)]),
   );
+}
+
+/** amqplib would write other bytes than those that it stands for. */
+function checkText(text: string | undefined): string | undefined {
+  if (text?.isWellFormed() === false) throw new TypeError("it has a text that is not UTF-8");
+  return text;
 }
 
 function encodeValue(value: FieldValue): unknown {
   if (typeof value === "number") {
-    // amqplib takes for integers what are none, such as -0, large numbers with a fraction, and those
-    // below the smallest 64-bit integer, and then cannot write them.
-    const isInteger = Number.isInteger(value) && !Object.is(value, -0) && value >= -(2 ** 63);
-    return isInteger ? value : { "!": "double", value };
+    // amqplib would write integers of 8 and 16 bits, which other clients cannot read, and cannot
+    // write some doubles that it takes for integers.
+    return { "!": isInt32(value) ? "int32" : isInt64(value) ? "int64" : "double", value };
+  }
+  if (typeof value === "bigint") {
+    if (BigInt.asIntN(32, value) === value) return { "!": "int32", value: Number(value) };
+    return { "!": "int64", value };
   }
   if (value === null || typeof value !== "object") return value;
-  if (value instanceof Date) return { "!": "timestamp", value: value.getTime() / 1000 };
+  if (value instanceof Date) return { "!": "timestamp", value: seconds(value) };
   if (value instanceof Uint8Array) return toBuffer(value);
   if (Array.isArray(value)) return value.map(encodeValue);
-  return encodeTable(value as FieldTable);
+  if (isDecimal(value)) {
+    const { places, digits } = value.value;
+    return { "!": "decimal", value: { places, digits: digits >>> 0 } };
+  }
+  const table = encodeTable(value as FieldTable);
+  // It takes a key of its own by that name for one of these notes; an inherited one it writes.
+  return Object.hasOwn(table, "!") ? Object.create(table) : table;
 }
 
 /** A `Buffer` over the same bytes. */
@@ -70,19 +89,19 @@ export function fromBuffer(buffer: Uint8Array): Uint8Array {
 }
 
 /** The library's form of the headers of a message. */
-export function decodeTable(table: Record<string, unknown> | undefined): Record<string, unknown> {
+export function decodeTable(table: Record<string, unknown> | undefined): FieldTable {
   // `fromEntries` makes even of the key "__proto__" a property like any other.
   return Object.fromEntries(
     Object.entries(table ?? {}).map(([key, value]) => [key, decodeValue(value)]),
   );
 }
 
-function decodeValue(value: unknown): unknown {
-  if (value === null || typeof value !== "object") return value;
+function decodeValue(value: unknown): FieldValue {
+  if (value === null || typeof value !== "object") return value as FieldValue;
   if (value instanceof Uint8Array) return fromBuffer(value);
   if (Array.isArray(value)) return value.map(decodeValue);
   if ((value as { "!"?: unknown })["!"] === "timestamp") {
-    return new Date(Number((value as { value?: unknown }).value) * 1000);
+    return readTimestamp(Number((value as { value?: unknown }).value));
   }
   return decodeTable(value as Record<string, unknown>);
 }
@@ -94,11 +113,11 @@ export function decodeProperties(raw: Record<string, unknown>): MessagePropertie
     const value = raw[name];
     if (typeof value === "string") properties[name] = value;
   }
-  const { priority, expiration, timestamp } = raw;
+  const { deliveryMode, priority, expiration, timestamp } = raw;
+  if (deliveryMode === 1 || deliveryMode === 2) properties.deliveryMode = deliveryMode;
   if (typeof priority === "number") properties.priority = priority;
-  if (typeof expiration === "string" && /^[0-9]+$/.test(expiration)) {
-    properties.expirationMs = Number(expiration);
-  }
-  if (typeof timestamp === "number") properties.timestamp = new Date(timestamp * 1000);
+  const expirationMs = typeof expiration === "string" ? readExpiration(expiration) : undefined;
+  if (expirationMs !== undefined) properties.expirationMs = expirationMs;
+  if (typeof timestamp === "number") properties.timestamp = readTimestamp(timestamp);
   return properties;
 }

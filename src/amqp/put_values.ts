@@ -1,6 +1,8 @@
 /** Values of AMQP 0-9-1 as bytes. Each function returns the place behind what it put. */
 
+import { encodeRawText } from "../raw_text.ts";
 import type { FieldTable, FieldValue } from "./driver.ts";
+import { isDecimal, isInt32, isInt64 } from "./field_values.ts";
 
 const encoder = new TextEncoder();
 
@@ -18,10 +20,15 @@ export function putUint32(bytes: Uint8Array, at: number, value: number): number 
   return at + 4;
 }
 
-/** A whole number from 0 to 2^53. */
+/** A whole number from 0 to 2^64. */
 export function putUint64(bytes: Uint8Array, at: number, value: number): number {
   putUint32(bytes, at, value / 2 ** 32);
   return putUint32(bytes, at + 4, value);
+}
+
+/** A point in time in whole seconds, rounded down; a number is one of seconds already. */
+export function seconds(time: Date | number): number {
+  return typeof time === "number" ? time : Math.floor(time.getTime() / 1000);
 }
 
 /** A text behind a length of one byte. */
@@ -41,10 +48,19 @@ export function putShortText(bytes: Uint8Array, at: number, text: string): numbe
       return start + length;
     }
   }
+  if (!text.isWellFormed()) return putRawText(bytes, at, text);
   const { read, written } = encoder.encodeInto(text, bytes.subarray(start, start + 255));
   if (read < length) throw new RangeError(`it has a text of more than 255 bytes in UTF-8`);
   bytes[at] = written;
   return start + written;
+}
+
+function putRawText(bytes: Uint8Array, at: number, text: string): number {
+  const raw = encodeRawText(text);
+  if (raw.length > 255) throw new RangeError(`it has a text of more than 255 bytes`);
+  bytes[at] = raw.length;
+  bytes.set(raw, at + 1);
+  return at + 1 + raw.length;
 }
 
 /** The same limit as amqplib's: headers must fit into one frame. */
@@ -116,10 +132,12 @@ function putValue(bytes: Uint8Array, at: number, value: FieldValue): number {
       return putTag(bytes, at, "t") + 1;
     case "number":
       return putNumber(bytes, at, value);
+    case "bigint":
+      return putBigInt(bytes, at, value);
   }
   if (value === null) return putTag(bytes, at, "V");
   if (value instanceof Date) {
-    return putUint64(bytes, putTag(bytes, at, "T"), value.getTime() / 1000);
+    return putUint64(bytes, putTag(bytes, at, "T"), seconds(value));
   }
   if (value instanceof Uint8Array) {
     room(bytes, at, 5 + value.length);
@@ -128,30 +146,32 @@ function putValue(bytes: Uint8Array, at: number, value: FieldValue): number {
     return at + value.length;
   }
   if (Array.isArray(value)) return putList(bytes, putTag(bytes, at, "A"), value);
+  if (isDecimal(value)) {
+    const { places, digits } = value.value;
+    at = putTag(bytes, at, "D");
+    bytes[at] = places;
+    return putUint32(bytes, at + 1, digits);
+  }
   return putTable(bytes, putTag(bytes, at, "F"), value as FieldTable);
 }
 
-/** In the smallest form that holds it, as amqplib does. */
+/**
+ * An integer in 32 bits, and in 64 where it needs more. Forms of 8 and 16 bits are defined, but other
+ * languages' clients read them differently, or fail: one ends a worker of Celery.
+ */
 function putNumber(bytes: Uint8Array, at: number, value: number): number {
+  if (isInt32(value)) return putUint32(bytes, putTag(bytes, at, "I"), value);
+  if (isInt64(value)) return putBigInt(bytes, at, BigInt(value));
+  new DataView(bytes.buffer, bytes.byteOffset + at).setFloat64(1, value);
+  return putTag(bytes, at, "d") + 8;
+}
+
+function putBigInt(bytes: Uint8Array, at: number, value: bigint): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset + at);
-  const isInteger = Number.isInteger(value) && !Object.is(value, -0) && value >= -(2 ** 63) &&
-    value < 2 ** 63;
-  if (!isInteger) {
-    view.setFloat64(1, value);
-    return putTag(bytes, at, "d") + 8;
-  }
-  if (value >= -(2 ** 7) && value < 2 ** 7) {
-    view.setInt8(1, value);
-    return putTag(bytes, at, "b") + 1;
-  }
-  if (value >= -(2 ** 15) && value < 2 ** 15) {
-    view.setInt16(1, value);
-    return putTag(bytes, at, "s") + 2;
-  }
-  if (value >= -(2 ** 31) && value < 2 ** 31) {
-    view.setInt32(1, value);
+  if (BigInt.asIntN(32, value) === value) {
+    view.setInt32(1, Number(value));
     return putTag(bytes, at, "I") + 4;
   }
-  view.setBigInt64(1, BigInt(value));
+  view.setBigInt64(1, value);
   return putTag(bytes, at, "l") + 8;
 }

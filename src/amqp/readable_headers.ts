@@ -1,8 +1,9 @@
 /**
- * Headers that cannot be decoded. amqplib decodes tables by recursion: one that is nested thousands
- * deep overflows the stack, one of an unknown type throws, and either way the connection is lost with
- * the message undelivered, so that it comes again and costs the next connection too. Here the frame
- * is read once more without its headers, and the message goes on with a mark.
+ * The header of a message as it came. amqplib decodes tables by recursion: one that is nested
+ * thousands deep overflows the stack, one of an unknown type throws, and either way the connection is
+ * lost with the message undelivered, so that it comes again and costs the next connection too. Here
+ * such a frame is read once more without its headers; and as amqplib reads texts, integers and
+ * decimals otherwise than they were meant, what it has read is not used where the bytes are at hand.
  */
 
 import { Buffer } from "node:buffer";
@@ -28,11 +29,14 @@ const CONTENT_ENCODING = 1 << 14;
 const HEADERS = 1 << 13;
 const FRAME_END = 0xCE;
 
-const unreadable = new WeakMap<object, unknown>();
+const headers = new WeakMap<object, Buffer>();
 
-/** Why the headers that belonged to these properties could not be decoded; nothing where they could. */
-export function whyUnreadable(properties: object): unknown {
-  return unreadable.get(properties);
+/**
+ * The bytes of the header frame that belongs to these properties, behind the size of the body;
+ * nothing where amqplib is not as it was.
+ */
+export function headerOf(properties: object): Buffer | undefined {
+  return headers.get(properties);
 }
 
 /** Lets a connection live on after headers that cannot be decoded, as far as amqplib allows it. */
@@ -41,34 +45,45 @@ export function surviveUnreadableHeaders(source: FrameSource): void {
   if (typeof receive !== "function" || !(source.rest instanceof Uint8Array)) return;
   source.recvFrame = () => {
     const before = source.rest!;
-    try {
-      return receive.call(source);
-    } catch (error) {
-      const mended = withoutHeaders(before);
-      // Taken off the input by now; or else it is not the frame at its head that failed.
-      if (mended === undefined || source.rest!.length >= before.length) throw error;
-      source.rest = Buffer.concat([mended, source.rest!]);
-      const frame = receive.call(source);
-      if (frame !== false && frame.fields !== undefined) unreadable.set(frame.fields, error);
-      return frame;
+    const header = headerFrame(before);
+    const receiveNext = () => {
+      try {
+        return receive.call(source);
+      } catch (error) {
+        const readable = header && withoutHeaders(header);
+        // Taken off the input by now; or else it is not the frame at its head that failed.
+        if (readable === undefined || source.rest!.length >= before.length) throw error;
+        source.rest = Buffer.concat([readable, source.rest!]);
+        return receive.call(source);
+      }
+    };
+    const frame = receiveNext();
+    if (header !== undefined && frame !== false && frame.fields !== undefined) {
+      headers.set(frame.fields, header.subarray(FLAGS_OFFSET, -1));
     }
+    return frame;
   };
 }
 
-/** The frame at the head of some bytes with an empty table of headers, where it has headers. */
-function withoutHeaders(bytes: Uint8Array): Buffer | undefined {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** The header frame at the head of some bytes, where there is a whole one. */
+function headerFrame(bytes: Uint8Array): Buffer | undefined {
   if (bytes.length < FLAGS_OFFSET + 2 || bytes[0] !== HEADER_FRAME) return undefined;
-  const end = FRAME_HEADER_BYTES + view.getUint32(3);
-  if (bytes.length <= end) return undefined;
-  const flags = view.getUint16(FLAGS_OFFSET);
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const end = FRAME_HEADER_BYTES + all.readUInt32BE(3) + 1;
+  return bytes.length < end || end < FLAGS_OFFSET + 3 ? undefined : all.subarray(0, end);
+}
+
+/** The same frame with an empty table of headers, where it has headers. */
+function withoutHeaders(bytes: Buffer): Buffer | undefined {
+  const end = bytes.length - 1;
+  const flags = bytes.readUInt16BE(FLAGS_OFFSET);
   if ((flags & HEADERS) === 0) return undefined;
   let offset = FLAGS_OFFSET + 2;
   for (const text of [CONTENT_TYPE, CONTENT_ENCODING]) {
     if ((flags & text) !== 0) offset += 1 + (bytes[offset] ?? 0);
   }
   if (offset + 4 > end) return undefined;
-  const after = offset + 4 + view.getUint32(offset);
+  const after = offset + 4 + bytes.readUInt32BE(offset);
   if (after > end) return undefined;
   const frame = Buffer.concat([
     bytes.subarray(0, offset),

@@ -1,6 +1,11 @@
 import { Buffer } from "node:buffer";
-import type { Delivery, MessageProperties } from "./driver.ts";
-import { decodeHeaders, decodeProperties, type WireProperties } from "./decode_properties.ts";
+import type { Delivery, FieldTable, MessageProperties } from "./driver.ts";
+import {
+  decodeHeaders,
+  decodeProperties,
+  readShortText,
+  type WireProperties,
+} from "./decode_properties.ts";
 
 const EMPTY_BODY = new Uint8Array();
 const NO_BYTES = Buffer.alloc(0);
@@ -22,7 +27,7 @@ export class WireDelivery implements Delivery {
   #exchangeAt: number;
   #header: Buffer = NO_BYTES;
   #wire: WireProperties | undefined;
-  #headers: Readonly<Record<string, unknown>> | undefined;
+  #headers: FieldTable | undefined;
 
   constructor(tag: number, redelivered: boolean, bytes: Buffer, exchangeAt: number) {
     this.tag = tag;
@@ -71,7 +76,7 @@ export class WireDelivery implements Delivery {
     return this.#decoded().properties;
   }
 
-  get headers(): Readonly<Record<string, unknown>> {
+  get headers(): FieldTable {
     if (this.#headers === undefined) {
       const { table } = this.#decoded();
       this.#headers = table === undefined ? {} : decodeHeaders(table);
@@ -116,5 +121,5 @@ class Pieces {
 }
 
 function shortText(bytes: Buffer, at: number): string {
-  return bytes.toString("utf8", at + 1, at + 1 + bytes[at]);
+  return readShortText(bytes, at + 1, at + 1 + bytes[at]);
 }

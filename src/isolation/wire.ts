@@ -3,7 +3,7 @@
  * structured cloning and serialisation keep.
  */
 
-import type { Delivery, MessageProperties } from "../amqp/driver.ts";
+import type { Delivery, FieldTable, MessageProperties } from "../amqp/driver.ts";
 import { ConfigurationError, MessageDecodeError } from "../errors.ts";
 import type { Outcome } from "../message_status.ts";
 
@@ -28,7 +28,7 @@ export interface WireMessage {
   readonly routingKey: string;
   readonly redelivered: boolean;
   readonly properties: Readable<MessageProperties>;
-  readonly headers: Readable<Readonly<Record<string, unknown>>>;
+  readonly headers: Readable<FieldTable>;
 }
 
 /** What becomes of a message, and why where its task failed without saying so itself. */

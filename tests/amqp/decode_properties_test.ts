@@ -17,12 +17,25 @@ const MAX_DEPTH = 256;
 
 const tag = (type: string) => type.charCodeAt(0);
 const counted = (type: string, bytes: number[]) => [tag(type), ...long(bytes.length), ...bytes];
+const uint64 = (value: bigint) => {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, value);
+  return [...bytes];
+};
 const bytesOf = (count: number, random: Random) =>
   Array.from({ length: count }, () => random.below(256));
 
-/** A value of a table with its type, any that brokers and their clients write. */
-function value(random: Random, depth: number): number[] {
-  const type = random.pick([..."bBsuIifldDTtVSx", ...(depth < 4 ? "FFAA" : "")]);
+/**
+ * A value of a table with its type, any that brokers and their clients write.
+ *
+ * @param asAmqplib Whether it is to be one that amqplib reads as it was meant.
+ */
+function value(random: Random, depth: number, asAmqplib = false): number[] {
+  const type = random.pick([
+    ..."bBsuIifldDTtVSx",
+    ...(asAmqplib ? "" : "L"),
+    ...(depth < 4 ? "FFAA" : ""),
+  ]);
   switch (type) {
     case "t":
       return [tag(type), random.pick([0, 1, 255])];
@@ -37,34 +50,40 @@ function value(random: Random, depth: number): number[] {
     case "f":
       return [tag(type), ...bytesOf(4, random)];
     case "l":
+      return asAmqplib && random.chance(0.5)
+        ? [tag(type), 255, 255, 255, ...bytesOf(5, random)]
+        : [tag(type), ...(asAmqplib ? [0, 0, 1] : bytesOf(3, random)), ...bytesOf(5, random)];
+    case "L":
     case "d":
       return [tag(type), ...bytesOf(8, random)];
     case "D":
-      return [tag(type), ...bytesOf(5, random)];
+      return [tag(type), ...bytesOf(1, random), asAmqplib ? 1 : 255, ...bytesOf(3, random)];
     case "T":
-      return [tag(type), ...longlong(random.below(2 ** 32))];
+      return random.chance(0.9) || asAmqplib
+        ? [tag(type), ...longlong(random.below(2 ** 32))]
+        : [tag(type), ...bytesOf(8, random)];
     case "S":
-      return random.chance(0.5)
+      return random.chance(0.5) || asAmqplib
         ? [tag(type), ...longstr(random.pick(["", "text", "é€😀", "\0"]))]
         : counted(type, bytesOf(random.below(9), random)); // Any bytes, UTF-8 or not.
     case "x":
       return counted(type, bytesOf(random.below(9), random));
     case "F":
-      return counted(type, entries(random, depth + 1).flat());
+      return counted(type, entries(random, depth + 1, asAmqplib).flat());
     case "A":
       return counted(
         type,
-        Array.from({ length: random.below(4) }, () => value(random, depth + 1)).flat(),
+        Array.from({ length: random.below(4) }, () => value(random, depth + 1, asAmqplib)).flat(),
       );
   }
   return [tag(type)];
 }
 
 /** The entries of a table, one by one. */
-function entries(random: Random, depth = 0): number[][] {
+function entries(random: Random, depth = 0, asAmqplib = false): number[][] {
   return Array.from({ length: random.below(5) }, () => [
     ...shortstr(random.pick(["a", "b", "", "é", "x-death", "value", "constructor", "toString"])),
-    ...value(random, depth),
+    ...value(random, depth, asAmqplib),
   ]);
 }
 
@@ -97,11 +116,11 @@ function decodeAll(bytes: number[]) {
   return { properties, headers: table === undefined ? {} : decodeHeaders(table) };
 }
 
-Deno.test("decodeProperties and decodeHeaders read what amqplib would, whatever the message (fuzz)", async () => {
+Deno.test("decodeProperties and decodeHeaders read what amqplib would, wherever that is right (fuzz)", async () => {
   await using plain = await amqplibItself();
   for (const index of casesToRun(CASES)) {
     const random = randomOfCase(index);
-    const bytes = header(random, entries(random).flat());
+    const bytes = header(random, entries(random, 0, true).flat());
     const fields = plain.read(
       Uint8Array.from(frame(2, 1, [...short(60), ...short(0), ...longlong(0), ...bytes])),
     );
@@ -121,7 +140,7 @@ Deno.test("decodeProperties leaves out what a message does not have, its headers
     ...[2, 9],
     ...shortstr("tomorrow"),
   ]));
-  assertEquals([properties, table?.length], [{ priority: 9 }, 0]);
+  assertEquals([properties, table?.length], [{ deliveryMode: 2, priority: 9 }, 0]);
 });
 
 Deno.test("decodeHeaders reads every type of value", () => {
@@ -136,9 +155,24 @@ Deno.test("decodeHeaders reads every type of value", () => {
     int32: [[tag("I"), 255, 255, 255, 253], -3],
     uint32: [[tag("i"), 255, 255, 255, 253], 4_294_967_293],
     int64: [[tag("l"), ...Array(7).fill(255), 252], -4],
+    int64ToTheSpecification: [[tag("L"), ...Array(7).fill(255), 251], -5],
+    safe: [[tag("l"), 0, 31, ...Array(6).fill(255)], Number.MAX_SAFE_INTEGER],
+    beyond: [[tag("l"), 0, 32, 0, 0, 0, 0, 0, 1], 2n ** 53n + 1n],
+    beyondToTheSpecification: [[tag("L"), 128, ...Array(7).fill(0)], -(2n ** 63n)],
     float: [[tag("f"), 0x3F, 0x20, 0, 0], 0.625],
     double: [[tag("d"), 0x3F, 0xE4, 0, 0, 0, 0, 0, 0], 0.625],
     decimal: [[tag("D"), 2, ...long(314)], { "!": "decimal", value: { places: 2, digits: 314 } }],
+    debt: [
+      [tag("D"), 2, ...long(0xFFFF_FFFF - 99)],
+      { "!": "decimal", value: { places: 2, digits: -100 } },
+    ],
+    raw: [counted("S", [255, 0, 104]), new Uint8Array([255, 0, 104])],
+    replaced: [[tag("S"), ...longstr("\uFFFD")], "\uFFFD"],
+    mark: [[tag("S"), ...longstr("\uFEFFa")], "\uFEFFa"],
+    lastDate: [[tag("T"), ...uint64(8_640_000_000_000n)], new Date(8_640_000_000_000_000)],
+    noDate: [[tag("T"), ...uint64(8_640_000_000_001n)], 8_640_000_000_001],
+    nanoseconds: [[tag("T"), ...uint64(1_767_225_600_000_000_001n)], 1_767_225_600_000_000_001n],
+    lastSecond: [[tag("T"), ...Array(8).fill(255)], 2 ** 64 - 2_048],
     date: [[tag("T"), ...longlong(1_000)], new Date(1_000_000)],
     nothing: [[tag("V")], null],
     bytes: [counted("x", [1, 2]), new Uint8Array([1, 2])],
@@ -152,6 +186,51 @@ Deno.test("decodeHeaders reads every type of value", () => {
     Object.fromEntries(Object.entries(all).map(([key, [, value]]) => [key, value])),
   );
   assertEquals((decoded.bytes as Uint8Array).constructor, Uint8Array);
+});
+
+/** A header with all properties that are texts, of these bytes. */
+function withTexts(bytes: number[]): Buffer {
+  const flags = FLAG.contentType | FLAG.contentEncoding | FLAG.correlationId | FLAG.replyTo |
+    FLAG.messageId | FLAG.type | FLAG.userId | FLAG.appId;
+  const text = [bytes.length, ...bytes];
+  return Buffer.from([...short(flags), ...Array(8).fill(text).flat()]);
+}
+
+Deno.test("decodeProperties keeps apart texts that are not UTF-8, and takes others as they are", () => {
+  const texts = new Map([
+    ["id \udcff\udc80", [105, 100, 32, 255, 128]],
+    ["\udcc3", [0xC3]],
+    ["\udcc3(", [0xC3, 0x28]],
+    ["\udced\udca0\udc80", [0xED, 0xA0, 0x80]], // A half character in UTF-8 is none.
+    ["\udcc0\udcaf", [0xC0, 0xAF]], // Longer than it need be.
+    ["\udcf4\udc90\udc80\udc80", [0xF4, 0x90, 0x80, 0x80]],
+    ["é\udcff€😀", [...new TextEncoder().encode("é"), 255, ...new TextEncoder().encode("€😀")]],
+    ["\uFFFD", [0xEF, 0xBF, 0xBD]],
+    ["\uFFFD\udcff", [0xEF, 0xBF, 0xBD, 255]],
+    ["\uFEFFa\udcff", [0xEF, 0xBB, 0xBF, 97, 255]],
+  ]);
+  for (const [text, bytes] of texts) {
+    const { properties } = decodeProperties(withTexts(bytes));
+    assertEquals(Object.values(properties), Array(8).fill(text));
+  }
+  assertEquals(new Set(texts.keys()).size, texts.size);
+});
+
+Deno.test("decodeProperties gives only what could be sent as the mode of delivery and the expiration", () => {
+  const read = (flag: number, bytes: number[]) =>
+    decodeProperties(Buffer.from([...short(flag), ...bytes])).properties;
+  const modes = [0, 1, 2, 3, 255].map((mode) => read(FLAG.deliveryMode, [mode]).deliveryMode);
+  assertEquals(modes, [undefined, 1, 2, undefined, undefined]);
+  for (
+    const [text, expirationMs] of [
+      ["0", 0],
+      ["4294967295", 4_294_967_295],
+      ["4294967296", undefined],
+      ["9".repeat(200), undefined],
+    ] as const
+  ) {
+    assertEquals(read(FLAG.expiration, shortstr(text)).expirationMs, expirationMs, text);
+  }
 });
 
 Deno.test("decodeProperties that end too soon are refused as such, wherever they end", () => {
@@ -220,7 +299,7 @@ function nested(depth: number, type: "A" | "F"): Buffer {
 
 for (const type of ["A", "F"] as const) {
   Deno.test(`decodeHeaders refuses what is nested too deep, in ${type === "A" ? "lists" : "tables"}`, () => {
-    let value = decodeHeaders(nested(MAX_DEPTH, type)).k;
+    let value: unknown = decodeHeaders(nested(MAX_DEPTH, type)).k;
     let depth = 0;
     for (; value !== null; depth++) {
       value = (value as Record<string, unknown>)[type === "A" ? 0 : "k"];

@@ -36,7 +36,10 @@ Deno.test("decodeProperties gives back what encodeProperties was given", () => {
   const message = prepareMessage({ exchange: "", body: "", ...properties }, () => "id");
   const encoded = encodeProperties(message);
   assertEquals([encoded.expiration, encoded.timestamp], ["1000", 1_000]);
-  assertEquals(decodeProperties(encoded as Record<string, unknown>), properties);
+  assertEquals(decodeProperties({ ...encoded, deliveryMode: 2 }), {
+    ...properties,
+    deliveryMode: 2,
+  });
 });
 
 Deno.test("decodeProperties leaves out what is missing, or is not what it should be", () => {
@@ -58,14 +61,18 @@ Deno.test("encodeTable leaves out what is undefined, at every depth", () => {
   });
 });
 
-Deno.test("encodeTable writes as a double what amqplib could not write otherwise", () => {
-  const doubles = [-0, 2 ** 50 + 0.5, -(2 ** 50) - 0.5, -(2 ** 64), 0.1, -1e300];
-  for (const value of doubles) {
-    assertEquals(encodeTable({ value }), { value: { "!": "double", value } });
+Deno.test("encodeTable notes the type of each number, as amqplib would choose others", () => {
+  const types: [string, (number | bigint)[]][] = [
+    ["double", [-0, 2 ** 50 + 0.5, -(2 ** 50) - 0.5, -(2 ** 64), 2 ** 63, 0.1, -1e300]],
+    ["int32", [0, 1, -1, 127, 1_000, 2 ** 31 - 1, -(2 ** 31)]],
+    ["int64", [2 ** 31, -(2 ** 31) - 1, 2 ** 53, -(2 ** 63), 2n ** 63n - 1n]],
+  ];
+  for (const [type, values] of types) {
+    for (const value of values) {
+      assertEquals(encodeTable({ value }), { value: { "!": type, value } });
+    }
   }
-  for (const value of [0, 1, -1, 2 ** 53, -(2 ** 63)]) {
-    assertEquals(encodeTable({ value }), { value });
-  }
+  assertEquals(encodeTable({ value: 7n }), { value: { "!": "int32", value: 7 } });
 });
 
 Deno.test("decodeTable gives Dates and plain bytes, at every depth", () => {

@@ -43,6 +43,26 @@ export class WildOptions {
     ])();
   }
 
+  /** An integer of up to 64 bits. */
+  bigint(): bigint {
+    const bits = this.#random.pick([0, 8, 31, 32, 52, 53, 62, 63]);
+    const size = BigInt.asUintN(bits, BigInt(Math.floor(this.#random.next() * 2 ** bits)));
+    return this.#random.pick([size, -size, 2n ** BigInt(bits) - 1n, -(2n ** BigInt(bits))]);
+  }
+
+  /** A text of bytes that are not UTF-8, as a message that was received shows it. */
+  rawText(): string {
+    return this.#random.pick(["\udcff", "id \udc80\udcfe", "é\udcc3", "\udced\udca0\udc80"]);
+  }
+
+  /** The key of a table. */
+  key(): string {
+    if (this.#random.chance(0.02)) return this.rawText();
+    const character = this.#random.pick(["k", "-", "!", "é", "€", "😀", "\n"]);
+    const most = Math.floor(128 / new TextEncoder().encode(character).length);
+    return character.repeat(this.#random.pick([1, this.#random.between(1, most), most]));
+  }
+
   bytes(): Uint8Array {
     const bytes = Uint8Array.from(
       { length: this.#random.below(30) },
@@ -58,7 +78,12 @@ export class WildOptions {
       () => this.number(),
       () => this.#random.chance(0.5),
       () => null,
-      () => new Date(this.#random.below(2 ** 32) * 1000),
+      () => this.bigint(),
+      () => new Date(this.#random.below(2 ** 32) * 1000 + this.#random.pick([0, 1, 999])),
+      () => ({
+        "!": "decimal",
+        value: { places: this.#random.below(256), digits: this.#random.below(2 ** 32) - 2 ** 31 },
+      }),
       () => this.bytes(),
       () =>
         depth > 4 ? [] : Array.from({ length: this.#random.below(4) }, () => this.value(depth + 1)),
@@ -71,7 +96,8 @@ export class WildOptions {
     return this.#random.pick([
       () => NaN,
       () => -Infinity,
-      () => 10n,
+      () => 2n ** 63n,
+      () => -(2n ** 63n) - 1n,
       () => Symbol("bad"),
       () => () => {},
       () => new Map([["a", 1]]),
@@ -81,7 +107,6 @@ export class WildOptions {
       () => Promise.resolve(),
       () => new (class Custom {})(),
       () => new Date(NaN),
-      () => new Date(1.5),
       () => new Date(-1_000),
       () => new Int32Array(2),
       () => new ArrayBuffer(2),
@@ -90,6 +115,8 @@ export class WildOptions {
       () => "\udc00 half",
       () => "x".repeat(70_000),
       () => ({ "!": "int8", value: 1_000 }),
+      () => ({ "!": "decimal", value: { places: 256, digits: 1 } }),
+      () => ({ "!": "decimal", value: { places: 0, digits: 2 ** 31 } }),
       () => new Proxy({ a: 1 }, {}),
       () => {
         const circular: Record<string, unknown> = {};
@@ -112,8 +139,8 @@ export class WildOptions {
     const table: Record<string, unknown> = this.#random.chance(0.1) ? Object.create(null) : {};
     for (let count = this.#random.below(5); count > 0; count--) {
       const key = this.#random.chance(0.01)
-        ? this.#random.pick(["!", "x".repeat(256), "\ud800"])
-        : this.text();
+        ? this.#random.pick(["", "x".repeat(129), "\ud800", "\udcc3\udca9"])
+        : this.key();
       table[key] = this.#random.chance(0.05) ? undefined : this.value(depth);
     }
     return table;
@@ -136,12 +163,16 @@ export class WildOptions {
         "userId",
         "appId",
       ]
-    ) maybe(name, () => this.text());
+    ) maybe(name, () => this.#random.chance(0.02) ? this.rawText() : this.text());
+    maybe("deliveryMode", () => this.#random.pick([1, 2]));
     maybe("priority", () => this.#random.below(256));
     maybe("expirationMs", () => this.#random.below(2 ** 32));
     maybe(
       "timestamp",
-      () => new Date(this.#random.below(2 ** 32) * 1000 + this.#random.below(1000)),
+      () =>
+        this.#random.chance(0.1)
+          ? 8_640_000_000_001 + Math.floor(this.#random.next() * 2 ** 63)
+          : new Date(this.#random.below(2 ** 32) * 1000 + this.#random.below(1000)),
     );
     maybe("headers", () => this.table());
     if (this.#random.chance(0.01)) {
