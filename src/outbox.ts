@@ -79,7 +79,7 @@ export class Outbox {
   }
 
   async start(timeoutMs: number): Promise<void> {
-    this.#counter = new FlushCounter();
+    this.#counter.restart();
     this.#unobserve = this.#link.observe({ unblocked: () => this.#pump() });
     try {
       await this.#session.start(timeoutMs, "publisher");

@@ -32,3 +32,20 @@ Deno.test("FlushCounter.flush goes on counting where the numbers have gaps", asy
   counter.settled(10, true);
   assertEquals(await flushed, { confirmed: 2, failed: 0 });
 });
+
+Deno.test("FlushCounter.flush waits for what came before a restart, and counts what came after", async () => {
+  const counter = new FlushCounter();
+  counter.sent(1);
+  const before = counter.flush();
+  counter.restart();
+  counter.sent(2);
+  const after = counter.flush();
+  let answered = false;
+  void after.then(() => answered = true);
+  counter.settled(2, true);
+  await Promise.resolve();
+  assertEquals(answered, false);
+  counter.settled(1, false);
+  assertEquals(await before, { confirmed: 0, failed: 1 });
+  assertEquals(await after, { confirmed: 1, failed: 0 });
+});
