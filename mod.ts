@@ -72,7 +72,12 @@ export type { Credentials, CredentialsProvider } from "./src/credentials.ts";
 export type { ConsumerEventMap, SettledOutcome } from "./src/consumer_events.ts";
 export type { BaseConsumerOptions, ConsumerOptions, TaskFunction } from "./src/consumer_options.ts";
 export type { ConsumerStopOptions, ConsumerStopResult } from "./src/consumer_results.ts";
-export type { ChannelErrorOptions, LapinmqErrorCode, LapinmqErrorOptions } from "./src/errors.ts";
+export type {
+  ChannelErrorOptions,
+  ConnectionErrorOptions,
+  LapinmqErrorCode,
+  LapinmqErrorOptions,
+} from "./src/errors.ts";
 export type { ErrorDetail, TypedEventTarget, TypedListener } from "./src/events.ts";
 export type { Health, HeldUp } from "./src/health.ts";
 export type { ConnectionRole } from "./src/link.ts";
@@ -81,7 +86,7 @@ export type { TaskInProcess } from "./src/isolation/task_in_process.ts";
 export type { TaskInProgram, TaskInThread, TaskPlace } from "./src/isolation/task_options.ts";
 export type { Logger } from "./src/log.ts";
 export type { MessageSettlement } from "./src/message.ts";
-export type { PublishTarget } from "./src/publish_errors.ts";
+export type { PublishErrorOptions, PublishTarget } from "./src/publish_errors.ts";
 export type { PublisherEventMap } from "./src/publisher.ts";
 export type { FailedMessage, PublisherOptions } from "./src/publisher_options.ts";
 export type {

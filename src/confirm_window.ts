@@ -124,6 +124,11 @@ export class ConfirmWindow<S extends Send & Linked<S>> {
     }
   }
 
+  /** What the broker has not confirmed, in order, whether or not somebody still waits for it. */
+  get unconfirmed(): S[] {
+    return [...this.#inFlight.values()];
+  }
+
   /** The channel is gone: what was in flight waits again, in order, before all others. Returns it. */
   recall(): S[] {
     const recalled = [...this.#inFlight.values()].filter((send) => !send.settled);

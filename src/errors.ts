@@ -125,16 +125,26 @@ export class ConfigurationError extends LapinmqError {
   }
 }
 
+/** What a {@linkcode ConnectionError} knows beside its message. */
+export interface ConnectionErrorOptions extends LapinmqErrorOptions {
+  /** The reply code of the broker, such as 320. */
+  replyCode?: number;
+}
+
 /** The broker cannot be reached, or the connection to it was lost. */
 export class ConnectionError extends LapinmqError {
+  /** The reply code with which the broker closed the connection, such as 320, where it did. */
+  readonly replyCode?: number;
+
   /**
    * Makes the error.
    *
    * @param message What cannot be done, why, and what to do about it.
-   * @param options The code (default `"CONNECTION"`) and the cause.
+   * @param options The code (default `"CONNECTION"`), the cause, and what else is known.
    */
-  constructor(message: string, options: LapinmqErrorOptions = {}) {
+  constructor(message: string, options: ConnectionErrorOptions = {}) {
     super(message, { code: "CONNECTION", ...options });
+    if (options.replyCode !== undefined) this.replyCode = options.replyCode;
   }
 }
 
@@ -159,6 +169,10 @@ export interface ChannelErrorOptions extends LapinmqErrorOptions {
   exchange?: string;
   /** The queue that the broker spoke of. */
   queue?: string;
+  /** The broker's own words. */
+  replyText?: string;
+  /** The method of AMQP that the broker refused, such as `basic.publish`. */
+  method?: string;
 }
 
 /** The broker closed a channel, or refused an operation on it. */
@@ -168,10 +182,14 @@ export class ChannelError extends LapinmqError {
    * (https://www.rabbitmq.com/docs/channels#error-handling).
    */
   readonly replyCode?: number;
-  /** The exchange that the broker spoke of, where it named one. */
+  /** The exchange that the broker spoke of, where it named one whole. */
   readonly exchange?: string;
-  /** The queue that the broker spoke of, where it named one. */
+  /** The queue that the broker spoke of, where it named one whole. */
   readonly queue?: string;
+  /** The broker's own words, where it said why. It cuts them after 252 bytes, within a name if need be. */
+  readonly replyText?: string;
+  /** The method of AMQP that the broker refused, such as `basic.publish`, where it said which. */
+  readonly method?: string;
 
   /**
    * Makes the error.
@@ -184,6 +202,8 @@ export class ChannelError extends LapinmqError {
     this.replyCode = options.replyCode;
     this.exchange = options.exchange;
     this.queue = options.queue;
+    this.replyText = options.replyText;
+    this.method = options.method;
   }
 }
 

@@ -3,7 +3,7 @@ import type { BackoffOptions } from "./backoff.ts";
 import { dropSpares, giveBack, ownBody } from "./body_store.ts";
 import { ChannelSession, LEAST_CLOSE_MS } from "./channel_session.ts";
 import { ConfirmWindow, type Send } from "./confirm_window.ts";
-import { findCulprits } from "./culprits.ts";
+import { findCulprits, mayBreakConnection } from "./culprits.ts";
 import { ChannelError, ConfigurationError, LapinmqError } from "./errors.ts";
 import { Deadline } from "./deadline.ts";
 import { Expiry } from "./expiry.ts";
@@ -25,7 +25,7 @@ import type { PublisherStopResult } from "./publisher_results.ts";
 import type { ResolvedPublisherOptions } from "./publisher_options.ts";
 import type { SendCallbacks } from "./send_options.ts";
 import { Room } from "./room.ts";
-import { refused, stoppedFirst, target, toUnsent } from "./send_failures.ts";
+import { brokeConnection, refused, stoppedFirst, target, toUnsent } from "./send_failures.ts";
 import { Unnested } from "./unnested.ts";
 
 /** What an outbox needs of the publisher it works for. */
@@ -258,12 +258,12 @@ export class Outbox {
   #confirm(tag: number, multiple: boolean, ok: boolean): void {
     for (const send of this.#window.confirm(tag, multiple)) {
       if (send.returned !== undefined) {
-        this.#settle(send, new UnroutableError(target(send), send.returned));
+        this.#settle(send, new UnroutableError(target(send), send.returned, send.rewritten));
       } else if (ok) {
         // The broker has it all. Of an earlier channel nobody knows whether something still reads.
         if (this.#settle(send) && !send.rewritten) giveBack(send.message.body);
       } else {
-        this.#settle(send, new NackedError(target(send)));
+        this.#settle(send, new NackedError(target(send), send.rewritten));
       }
     }
     this.#pump();
@@ -271,22 +271,39 @@ export class Outbox {
 
   /** The channel is gone. Returns whether a culprit was found, so that the next may open at once. */
   #lost(cause: Error): boolean {
+    const inFlight = this.#window.unconfirmed;
     const recalled = this.#window.recall();
     this.#host.channelLost(cause, recalled.length);
-    if (!(cause instanceof ChannelError)) {
-      if (this.#options.onConnectionLoss === "reject") {
-        for (const send of recalled) {
-          this.#settle(send, new ConnectionLostError(target(send), cause));
-        }
+    const isRefusal = cause instanceof ChannelError;
+    if (!isRefusal && this.#options.onConnectionLoss === "reject") {
+      for (const send of recalled) {
+        this.#settle(send, new ConnectionLostError(target(send), cause));
       }
       return false;
     }
-    const culprits = findCulprits(cause, recalled, this.#window.open);
-    for (const send of culprits) this.#settle(send, refused(send, cause));
-    if (culprits.length === 0 && recalled.length > 0) {
+    const culprits = findCulprits(cause, inFlight, this.#window.open);
+    this.#refuse(culprits, inFlight, cause);
+    const isInDoubt = isRefusal || mayBreakConnection(cause, inFlight);
+    if (isInDoubt && culprits.length === 0 && recalled.length > 0) {
       this.#probeUntil = recalled[recalled.length - 1].sequence;
     }
     return culprits.length > 0;
+  }
+
+  /** Rejects those for which the broker closed the channel, or the connection. */
+  #refuse(culprits: OpenSend[], inFlight: OpenSend[], cause: Error): void {
+    // The broker closed it at one of them. Those before it may have been taken over, as the exchange
+    // may have been there for them; the last one never was, unless on an earlier channel.
+    const guilty = new Set(culprits);
+    const last = inFlight.findLast((send) => guilty.has(send));
+    for (const send of culprits) {
+      if (!(cause instanceof ChannelError)) {
+        this.#settle(send, brokeConnection(send, cause));
+        continue;
+      }
+      const mayHaveArrived = send === last ? send.rewritten : send.written;
+      this.#settle(send, refused(send, cause, mayHaveArrived));
+    }
   }
 
   /** Returns whether this was its outcome: a callback may have brought it another meanwhile. */

@@ -17,6 +17,16 @@ export function describeTarget(target: PublishTarget): string {
     : `exchange "${target.exchange}" with routing key "${target.routingKey}"`;
 }
 
+/** What a {@linkcode PublishError} knows beside its message and target. */
+export interface PublishErrorOptions extends LapinmqErrorOptions {
+  /**
+   * Whether the broker may have taken the message over all the same.
+   *
+   * @default {false}
+   */
+  mayHaveArrived?: boolean;
+}
+
 /**
  * A message was not confirmed by the broker. The base class of all the ways in which a send fails;
  * `cause` tells more where the broker refused it, such as an `ExchangeNotFoundError`.
@@ -43,19 +53,25 @@ export class PublishError extends LapinmqError implements PublishTarget {
   readonly routingKey: string;
   /** The id of the message. */
   readonly messageId: string;
+  /**
+   * Whether the broker may have taken the message over all the same, so that sending it again may
+   * duplicate it. `false` only if it certainly has not: then it can be sent again without that risk.
+   */
+  readonly mayHaveArrived: boolean;
 
   /**
    * Makes the error.
    *
    * @param message What happened and what to do.
    * @param target Which message it is.
-   * @param options The code (default `"PUBLISH"`) and the cause.
+   * @param options The code (default `"PUBLISH"`), the cause, and whether it may have arrived.
    */
-  constructor(message: string, target: PublishTarget, options: LapinmqErrorOptions = {}) {
+  constructor(message: string, target: PublishTarget, options: PublishErrorOptions = {}) {
     super(message, { code: "PUBLISH", ...options });
     this.exchange = target.exchange;
     this.routingKey = target.routingKey;
     this.messageId = target.messageId;
+    this.mayHaveArrived = options.mayHaveArrived ?? false;
   }
 }
 
@@ -66,15 +82,16 @@ export class UnroutableError extends PublishError {
    *
    * @param target Which message it is.
    * @param replyText What the broker said.
+   * @param mayHaveArrived Whether an earlier copy of it may have arrived, before a connection was lost.
    */
-  constructor(target: PublishTarget, replyText: string) {
+  constructor(target: PublishTarget, replyText: string, mayHaveArrived = false) {
     super(
       `Cannot deliver message ${target.messageId} to ${
         describeTarget(target)
       }: no queue receives ` +
         `it (${replyText}): declare the queue or its binding, or mend the name`,
       target,
-      { code: "UNROUTABLE" },
+      { code: "UNROUTABLE", mayHaveArrived },
     );
   }
 }
@@ -85,14 +102,15 @@ export class NackedError extends PublishError {
    * Makes the error.
    *
    * @param target Which message it is.
+   * @param mayHaveArrived Whether an earlier copy of it may have arrived, before a connection was lost.
    */
-  constructor(target: PublishTarget) {
+  constructor(target: PublishTarget, mayHaveArrived = false) {
     super(
       `Cannot deliver message ${target.messageId} to ${describeTarget(target)}: the broker ` +
         `refused it (basic.nack), as a full queue with "x-overflow" "reject-publish" does: send ` +
         `it again later`,
       target,
-      { code: "NACKED" },
+      { code: "NACKED", mayHaveArrived },
     );
   }
 }
@@ -128,7 +146,7 @@ export class ConfirmTimeoutError extends PublishError {
           ? "it may or may not have arrived; sending it again may duplicate it"
           : "it was not sent; send it again later"),
       target,
-      { code: "CONFIRM_TIMEOUT", cause },
+      { code: "CONFIRM_TIMEOUT", cause, mayHaveArrived: written },
     );
     this.written = written;
   }
@@ -142,9 +160,10 @@ export class PublisherStoppedError extends PublishError {
    * @param message What happened and what to do.
    * @param target Which message it is.
    * @param cause Why the publisher stopped, where that is known.
+   * @param mayHaveArrived Whether the message had been written to the broker.
    */
-  constructor(message: string, target: PublishTarget, cause?: unknown) {
-    super(message, target, { code: "PUBLISHER_STOPPED", cause });
+  constructor(message: string, target: PublishTarget, cause?: unknown, mayHaveArrived = false) {
+    super(message, target, { code: "PUBLISHER_STOPPED", cause, mayHaveArrived });
   }
 }
 
@@ -183,7 +202,7 @@ export class ConnectionLostError extends PublishError {
       }: the channel to the ` +
         `broker was lost first: it may or may not have arrived; sending it again may duplicate it`,
       target,
-      { code: "CONNECTION_LOST", cause },
+      { code: "CONNECTION_LOST", cause, mayHaveArrived: true },
     );
   }
 }

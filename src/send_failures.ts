@@ -16,11 +16,26 @@ export function target(send: Send): PublishTarget {
 }
 
 /** The broker closed the channel because of the message, or it could not be written. */
-export function refused(send: Send, cause: LapinmqError): PublishError {
+export function refused(
+  send: Send,
+  cause: LapinmqError,
+  mayHaveArrived = send.written,
+): PublishError {
   return new PublishError(
     `Cannot deliver message ${send.messageId} to ${describeTarget(target(send))}: ${cause.message}`,
     target(send),
-    { code: cause.code, cause },
+    { code: cause.code, cause, mayHaveArrived },
+  );
+}
+
+/** The broker closed the connection at this message, and nothing else was in flight. */
+export function brokeConnection(send: Send, cause: Error): PublishError {
+  return new PublishError(
+    `Cannot deliver message ${send.messageId} to ${describeTarget(target(send))}: the broker ` +
+      `closed the connection at it (${cause.message}), as RabbitMQ 4 does if it refuses a message ` +
+      `with a long name that is not all ASCII: declare the exchange, or shorten the name`,
+    target(send),
+    { cause, mayHaveArrived: send.written },
   );
 }
 
@@ -38,5 +53,6 @@ export function stoppedFirst(send: Send, reason: string, cause: Error | undefine
       (send.written ? "it may or may not have arrived" : "it was not sent"),
     target(send),
     cause,
+    send.written,
   );
 }

@@ -228,7 +228,8 @@ Deno.test("Outbox rejects all sends to a missing exchange at once, and no other"
   const bad = [made.send("b", toMissing), made.send("c", toMissing)];
   good.push(made.send("d"));
   bad.push(made.send("e", toMissing)); // Still waits for room in the window.
-  first.lose(new ExchangeNotFoundError("no exchange 'missing'", { exchange: "missing" }));
+  const replyText = "NOT_FOUND - no exchange 'missing' in vhost '/'";
+  first.lose(new ExchangeNotFoundError("no exchange 'missing'", { replyText }));
   for (const { outcome } of bad) {
     const error = await outcome;
     assertInstanceOf(error, PublishError);

@@ -14,7 +14,24 @@ interface ForeignError {
   readonly name?: string;
   readonly message: string;
   readonly code?: string | number;
+  /** Of the method that the broker refused. */
+  readonly classId?: number;
+  readonly methodId?: number;
 }
+
+/** The methods that a broker may refuse, by their numbers of class and method. */
+const METHODS: Readonly<Record<string, string>> = {
+  "50.10": "queue.declare",
+  "50.20": "queue.bind",
+  "50.40": "queue.delete",
+  "60.10": "basic.qos",
+  "60.20": "basic.consume",
+  "60.30": "basic.cancel",
+  "60.40": "basic.publish",
+  "60.80": "basic.ack",
+  "60.90": "basic.reject",
+  "60.120": "basic.nack",
+};
 
 function foreign(error: unknown): ForeignError {
   return error instanceof Error ? error as ForeignError : { message: String(error) };
@@ -104,18 +121,17 @@ export function isPermanent(error: unknown): boolean {
 export function connectionLost(error: unknown): ConnectionError {
   if (error instanceof ConnectionError) return error;
   if (error === undefined) return new ConnectionError("The connection to the broker was closed");
-  return new ConnectionError(
-    `The connection to the broker was lost: ${brokerWords(foreign(error).message)}`,
-    {
-      cause: error,
-    },
-  );
+  const { message, code } = foreign(error);
+  return new ConnectionError(`The connection to the broker was lost: ${brokerWords(message)}`, {
+    replyCode: typeof code === "number" ? code : undefined,
+    cause: error,
+  });
 }
 
 /** Tells in plain words why the broker closed a channel, or refused an operation on it. */
 export function channelError(error: unknown): ChannelError | ConnectionError {
   if (error instanceof ChannelError || error instanceof ConnectionError) return error;
-  const { message, code } = foreign(error);
+  const { message, code, classId, methodId } = foreign(error);
   if (/No channels left/.test(message)) {
     return new ChannelError(
       `Cannot open another channel: the connection has as many as the broker allows: raise its ` +
@@ -126,19 +142,24 @@ export function channelError(error: unknown): ChannelError | ConnectionError {
   const replyCode = typeof code === "number" ? code : undefined;
   if (replyCode === undefined) return connectionLost(error);
   const words = brokerWords(message);
-  const exchange = /exchange '(.*?)' in vhost '/.exec(words)?.[1];
-  const queue = /queue '(.*?)' in vhost '/.exec(words)?.[1];
-  const options = { replyCode, exchange, queue, cause: error };
-  if (replyCode === 404 && exchange !== undefined) {
+  const exchange = nameOf("exchange", words);
+  const queue = nameOf("queue", words);
+  const method = METHODS[`${classId}.${methodId}`];
+  const options = { replyCode, exchange, queue, replyText: words, method, cause: error };
+  if (
+    replyCode === 404 && (method === "basic.publish" || /^NOT_FOUND - no exchange '/.test(words))
+  ) {
     return new ExchangeNotFoundError(
-      `Cannot use exchange "${exchange}": it does not exist (${words}): declare it, or mend the name`,
+      `Cannot use ${
+        exchange === undefined ? "the exchange" : `exchange "${exchange}"`
+      }: it does not exist (${words}): declare it, or mend the name`,
       options,
     );
   }
   if (replyCode === 404) {
     return new QueueNotFoundError(
-      `Cannot use queue ${
-        queue === undefined ? "" : `"${queue}"`
+      `Cannot use ${
+        queue === undefined ? "the queue" : `queue "${queue}"`
       }: it does not exist (${words}): ` +
         `declare it, or mend the name`,
       options,
@@ -159,4 +180,10 @@ export function channelError(error: unknown): ChannelError | ConnectionError {
     );
   }
   return new ChannelError(`The broker closed the channel: ${words}`, options);
+}
+
+/** What the broker calls an exchange or queue; `undefined` where its words do not tell it for sure. */
+function nameOf(what: "exchange" | "queue", words: string): string | undefined {
+  const name = new RegExp(`${what} '([\\s\\S]*)' in vhost '`).exec(words)?.[1];
+  return name?.includes("' in vhost '") || name?.includes(`${what} '`) ? undefined : name;
 }
