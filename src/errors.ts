@@ -30,6 +30,7 @@
  * | `EXCHANGE_NOT_FOUND` | `ExchangeNotFoundError` | the exchange does not exist |
  * | `ACCESS_REFUSED` | `AccessRefusedError` | a permission at the broker is missing, or a queue is another's |
  * | `CONSUMER_CANCELLED` | `ChannelError` | the broker cancelled the consumer, for instance as its queue was deleted |
+ * | `STREAM_NOT_SUPPORTED` | `ChannelError` | the queue is a stream, which this library does not consume from |
  * | `CONSUMER_STOPPED` | `LapinmqError` | the consumer was stopped before it had started |
  * | `CONFIRMS_OVERDUE` | `ChannelError` | a channel was given up, as its confirms did not come |
  * | `MESSAGE_DECODE` | `MessageDecodeError` | a body or headers cannot be decoded |
@@ -63,6 +64,7 @@ export type LapinmqErrorCode =
   | "EXCHANGE_NOT_FOUND"
   | "ACCESS_REFUSED"
   | "CONSUMER_CANCELLED"
+  | "STREAM_NOT_SUPPORTED"
   | "CONSUMER_STOPPED"
   | "CONFIRMS_OVERDUE"
   | "MESSAGE_DECODE"

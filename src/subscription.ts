@@ -7,7 +7,11 @@ import type {
   QueueCounts,
   Settlement,
 } from "./amqp/driver.ts";
-import { ChannelConsumers, type ConsumersOwner, type WantedConsumers } from "./channel_consumers.ts";
+import {
+  ChannelConsumers,
+  type ConsumersOwner,
+  type WantedConsumers,
+} from "./channel_consumers.ts";
 import type { SessionChannel } from "./channel_session.ts";
 import type { ResolvedConsumerOptions } from "./consumer_options.ts";
 import { ChannelError } from "./errors.ts";

@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert";
-import type { Delivery } from "../src/amqp/driver.ts";
+import type { Delivery, FieldValue } from "../src/amqp/driver.ts";
 import { MessageDecodeError } from "../src/errors.ts";
 import { deliveryCount, RetryPolicy } from "../src/retry_policy.ts";
 import { deliveryForTest } from "./support/scripted_driver.ts";
 
 Deno.test("deliveryCount is what the broker tells, if it does", () => {
   assertEquals(deliveryCount(deliveryForTest()), undefined);
-  const counted = (count: unknown, redelivered = true) =>
+  const counted = (count: FieldValue, redelivered = true) =>
     deliveryCount(deliveryForTest({ headers: { "x-delivery-count": count }, redelivered }));
   assertEquals([counted(3), counted(0)], [3, 0]);
   for (const count of ["3", -1, 1.5, NaN, null, 2 ** 60]) assertEquals(counted(count), undefined);
@@ -58,7 +58,9 @@ Deno.test("RetryPolicy believes the broker where it overwrites what the sender w
   );
   assertEquals(delays, [100, 200, 400, 800]);
   assertEquals(
-    policy.countOfBroker(deliveryForTest({ headers: { "x-delivery-count": 3 }, redelivered: true })),
+    policy.countOfBroker(
+      deliveryForTest({ headers: { "x-delivery-count": 3 }, redelivered: true }),
+    ),
     3,
   );
 });

@@ -37,8 +37,9 @@ export class Intake {
         const socket = intake.socket ?? this!;
         const bytes = memory.subarray(0, count);
         // What the stream still holds came before.
-        if (intake.#take === undefined || socket.readableLength > 0) socket.push(Buffer.from(bytes));
-        else intake.#take(bytes);
+        if (intake.#take === undefined || socket.readableLength > 0) {
+          socket.push(Buffer.from(bytes));
+        } else intake.#take(bytes);
         return true;
       },
     };
