@@ -85,6 +85,7 @@ export type { TaskPermissions, TaskPermissionsByName } from "./src/isolation/pro
 export type { TaskInProcess } from "./src/isolation/task_in_process.ts";
 export type { TaskInProgram, TaskInThread, TaskPlace } from "./src/isolation/task_options.ts";
 export type { Logger } from "./src/log.ts";
+export type { MessageFacts } from "./src/message_facts.ts";
 export type { MessageSettlement } from "./src/message.ts";
 export type { PublishErrorOptions, PublishTarget } from "./src/publish_errors.ts";
 export type { PublisherEventMap } from "./src/publisher.ts";

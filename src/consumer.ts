@@ -1,4 +1,4 @@
-import type { DriverConnection } from "./amqp/driver.ts";
+import type { Delivery, DriverConnection } from "./amqp/driver.ts";
 import { CallbackWatch } from "./callback_watch.ts";
 import { ChannelSession, LEAST_CLOSE_MS } from "./channel_session.ts";
 import { type Connection, coreOf } from "./connection.ts";
@@ -12,7 +12,7 @@ import { QueueNotFoundError } from "./errors.ts";
 import { TypedEventTarget } from "./events.ts";
 import { type Health, sessionHealth } from "./health.ts";
 import type { HeldDelivery } from "./held_delivery.ts";
-import type { Message } from "./message.ts";
+import type { MessageFacts } from "./message_facts.ts";
 import { IsolatedRunner } from "./isolation/isolated_runner.ts";
 import { workersOf } from "./isolation/workers_of.ts";
 import { type Outcome, reasonOf } from "./message_status.ts";
@@ -96,14 +96,8 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     this.#advice = new ConsumerAdvice(resolved, core.options.log);
     const observer = {
       stuckOrNot: () => this.#pauseOrResume(),
-      failed: (message: Message, error: Error, outcome: "retry" | "reject") =>
-        this.emitProblem(
-          "taskfailed",
-          { message, error, outcome },
-          // What is rejected is told of with all that is known of it, when it has been.
-          outcome === "retry" ? "a task failed; its message will be retried" : undefined,
-          error,
-        ),
+      failed: (held: HeldDelivery, error: Error, outcome: "retry" | "reject") =>
+        this.#failed(held, error, outcome),
       replaced: (why: Error) =>
         core.options.log.warn(
           `a thread or process of the tasks of queue "${this.queueName}" has to be replaced`,
@@ -121,7 +115,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
       held,
       failure,
     ) => {
-      observer.failed(held.message, failure, "retry");
+      observer.failed(held, failure, "retry");
       held.rejectRetry();
     });
     const draining = () => this.#lifecycle.state.kind === "stopping";
@@ -142,7 +136,11 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
       },
       delivered: (held) => this.#pool.submit(held),
       retrying: (delivery) =>
-        this.#advice.onRetry(this.#host.retries.countOfBroker(delivery), this.queueName),
+        this.#advice.onRetry(this.#host.retries.countOfBroker(delivery), this.#facts(delivery)),
+      listenerThrew: (error) => {
+        const message = `a listener of "message.signal" threw`;
+        this.emitProblem("error", { message, error }, message, error);
+      },
       rejected: (held, reason) => this.#rejected(held, reason),
       refused: (cause) => {
         core.options.log.error(cause.message);
@@ -355,16 +353,32 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     this.#advice.onCallback(this.queueName);
   }
 
-  /** Whatever may be gone for good is told of, each message by itself. */
-  #rejected({ delivery }: HeldDelivery, reason: string): void {
-    const settled = {
+  /** What a log line or an event says of a message. */
+  #facts(delivery: Delivery): MessageFacts {
+    return {
       messageId: messageIdOf(delivery),
       queueName: this.queueName,
       routingKey: delivery.routingKey,
-      outcome: "reject",
       attempt: this.#host.retries.attempt(delivery),
-      reason,
-    } as const;
+    };
+  }
+
+  #failed({ delivery, message }: HeldDelivery, error: Error, outcome: "retry" | "reject"): void {
+    const facts = this.#facts(delivery);
+    const { retries, draining } = this.#host;
+    const delayMs = outcome === "reject" || draining ? undefined : retries.delay(delivery);
+    this.emitProblem(
+      "taskfailed",
+      { ...facts, message, error, outcome, delayMs },
+      // What is rejected is told of with all that is known of it, when it has been.
+      outcome === "retry" ? "a task failed; its message will be retried" : undefined,
+      { ...facts, delayMs, error },
+    );
+  }
+
+  /** Whatever may be gone for good is told of, each message by itself. */
+  #rejected({ delivery }: HeldDelivery, reason: string): void {
+    const settled = { ...this.#facts(delivery), outcome: "reject", reason } as const;
     coreOf(this.#connection).options.log.warn(
       `a message was rejected: it is dead-lettered where its queue says so, else deleted`,
       settled,

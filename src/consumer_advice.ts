@@ -1,5 +1,6 @@
 import type { ResolvedConsumerOptions } from "./consumer_options.ts";
 import type { Logger } from "./log.ts";
+import type { MessageFacts } from "./message_facts.ts";
 
 /** From here on a message nears the delivery limit of quorum queues, 20 by default on RabbitMQ 4. */
 const MANY_DELIVERIES = 15;
@@ -16,11 +17,14 @@ export class ConsumerAdvice {
   }
 
   /** A message failed and will be retried; the broker has delivered it so often before. */
-  onRetry(deliveryCount: number | undefined, queueName: string): void {
+  onRetry(deliveryCount: number | undefined, facts: MessageFacts): void {
     if (deliveryCount === undefined || deliveryCount < MANY_DELIVERIES) return;
     this.#log.warn(
-      `a message of queue "${queueName}" has failed ${deliveryCount + 1} times: a quorum queue ` +
+      `a message of queue "${facts.queueName}" has failed ${
+        deliveryCount + 1
+      } times: a quorum queue ` +
         `drops it, or dead-letters it, at its delivery limit (20 by default)`,
+      facts,
     );
   }
 

@@ -1,4 +1,5 @@
 import type { ErrorDetail } from "./events.ts";
+import type { MessageFacts } from "./message_facts.ts";
 import type { Message } from "./message.ts";
 
 /** How a message was settled: `reject` is without requeue. */
@@ -6,8 +7,11 @@ export type SettledOutcome = "reject";
 
 /** The events of a `Consumer` and what their `detail` holds. */
 export interface ConsumerEventMap {
-  /** A task threw, returned something that is no status, or took too long. */
-  taskfailed: {
+  /**
+   * A task threw, returned something that is no status, or took too long. One that ends because its
+   * signal was aborted, as the consumer stops or the channel was lost, has not failed.
+   */
+  taskfailed: MessageFacts & {
     /**
      * The message that was worked on. Where it ran in a thread and its body was large, the thread has
      * the memory of that now, and `body` is empty.
@@ -17,6 +21,8 @@ export interface ConsumerEventMap {
     readonly error: Error;
     /** What becomes of the message. */
     readonly outcome: "retry" | "reject";
+    /** After how many milliseconds it goes back to the queue; `undefined` if it does not wait. */
+    readonly delayMs: number | undefined;
   };
   /** The channel was lost, or could not be opened again; it will be tried again. */
   channellost: {
@@ -28,17 +34,9 @@ export interface ConsumerEventMap {
    * requeue, it was dead-lettered by its queue, or deleted where that has no dead letters. The log is
    * told of each as well.
    */
-  settled: {
-    /** The id of the message, where it has one. */
-    readonly messageId: string | undefined;
-    /** The queue it was consumed from. */
-    readonly queueName: string;
-    /** The routing key it was sent with. */
-    readonly routingKey: string;
+  settled: MessageFacts & {
     /** How it was settled. Other outcomes may come to be told of: look at it. */
     readonly outcome: SettledOutcome;
-    /** Which attempt at the message it was, from 1, as far as anybody has counted. */
-    readonly attempt: number;
     /** Why: the class and message of an error, or what the program said. */
     readonly reason: string;
   };

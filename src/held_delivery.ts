@@ -1,6 +1,7 @@
 import type { Delivery, Settlement } from "./amqp/driver.ts";
 import type { Linked } from "./linked_list.ts";
 import { Message, type MessageSettlement } from "./message.ts";
+import { catchListenerErrors } from "./runtime.ts";
 
 /** What a held delivery needs of the subscription it came through. */
 export interface DeliveryOwner {
@@ -12,6 +13,8 @@ export interface DeliveryOwner {
   giveBack(held: HeldDelivery): void;
   /** One more message waits for its retry (1), or one fewer does (-1). */
   waits(change: 1 | -1): void;
+  /** A listener of the message's signal threw. */
+  listenerThrew(error: unknown): void;
   /** The message was rejected without requeue, and why. */
   rejected(held: HeldDelivery, reason: string): void;
 }
@@ -113,8 +116,21 @@ export class HeldDelivery implements MessageSettlement, Linked<HeldDelivery> {
   /** Tells the task that there is no point in going on. */
   abort(reason: Error): void {
     this.#abortReason ??= reason;
-    this.#abort?.abort(reason);
+    const abort = this.#abort;
+    if (abort !== undefined && !abort.signal.aborted) {
+      catchListenerErrors(() => abort.abort(reason), (error) => this.listenerThrew(error));
+    }
     this.#onAbort?.(reason);
+  }
+
+  /** Whether there is no point in going on, although the task has had its time. */
+  get isCancelled(): boolean {
+    return this.#abortReason !== undefined && this.#abortReason.name !== "TimeoutError";
+  }
+
+  /** A listener of its signal threw, here or where its task runs. */
+  listenerThrew(error: unknown): void {
+    this.#owner.listenerThrew(error);
   }
 
   /** Tells one listener of the abort; a signal of its own for each message would cost more. */

@@ -74,6 +74,11 @@ export class RetryPolicy {
     return this.#brokerCounts ? deliveryCount(delivery) : undefined;
   }
 
+  /** What {@linkcode RetryPolicy.nextDelay} would say, without counting a failure. */
+  delay(delivery: Delivery): number {
+    return this.#delayOf(this.attempt(delivery));
+  }
+
   /** The delay after another failure of this message, in milliseconds. */
   nextDelay(delivery: Delivery): number {
     const key = messageIdOf(delivery) ?? contentKey(delivery);
@@ -84,6 +89,10 @@ export class RetryPolicy {
     if (this.#failures.size > REMEMBERED) {
       this.#failures.delete(this.#failures.keys().next().value!);
     }
+    return this.#delayOf(attempt);
+  }
+
+  #delayOf(attempt: number): number {
     return doubled(this.#baseMs, attempt, Math.max(this.#baseMs, MAX_DELAY_MS));
   }
 

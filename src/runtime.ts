@@ -68,6 +68,33 @@ export function onExit(listener: () => void): () => void {
   return () => globalThis.removeEventListener("unload", listener);
 }
 
+let catching = 0;
+
+/** Whether what a listener throws at the moment is caught by {@linkcode catchListenerErrors}. */
+export function listenerErrorsAreCaught(): boolean {
+  return catching > 0;
+}
+
+/**
+ * Runs code that tells listeners of the program, such as those of an abort signal. What they throw
+ * would end the program; it is handed to `caught` instead, where the platform lets it.
+ */
+export function catchListenerErrors(code: () => void, caught: (error: unknown) => void): void {
+  const take = (event: ErrorEvent) => {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    caught(event.error);
+  };
+  globalThis.addEventListener("error", take, { capture: true });
+  catching++;
+  try {
+    code();
+  } finally {
+    catching--;
+    globalThis.removeEventListener("error", take, { capture: true });
+  }
+}
+
 /** Lets the program end although the timer still runs. */
 export function unrefTimer(id: ReturnType<typeof setTimeout>): void {
   try {

@@ -51,6 +51,8 @@ export interface SubscriptionHost {
   delivered(held: HeldDelivery): void;
   /** A message failed, and goes back to the queue after a delay. */
   retrying(delivery: Delivery): void;
+  /** A listener of a message's signal threw. */
+  listenerThrew(error: unknown): void;
   /** A message was rejected without requeue. */
   rejected(held: HeldDelivery, reason: string): void;
   /** The queue cannot be consumed from, now or later. */
@@ -264,6 +266,10 @@ export class Subscription implements DeliveryOwner, SessionChannel, ConsumersOwn
   waits(change: 1 | -1): void {
     this.#room.waits(change);
     if (change === 1 && this.#room.wantedSlots > this.extraSlots) void this.follow();
+  }
+
+  listenerThrew(error: unknown): void {
+    this.#host.listenerThrew(error);
   }
 
   rejected(held: HeldDelivery, reason: string): void {

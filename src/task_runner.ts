@@ -1,7 +1,6 @@
 import type { ResolvedConsumerOptions, TaskFunction } from "./consumer_options.ts";
 import type { Health } from "./health.ts";
 import type { HeldDelivery } from "./held_delivery.ts";
-import type { Message } from "./message.ts";
 import { type Outcome, outcomeOfReturn, outcomeOfThrow } from "./message_status.ts";
 import { Overruns } from "./overruns.ts";
 import { limitTime } from "./time_limit.ts";
@@ -11,14 +10,16 @@ export interface TaskObserver {
   /** As many tasks as there are workers run on although their time is over; or one has ended. */
   stuckOrNot(): void;
   /** A task failed without saying so itself. */
-  failed(message: Message, error: Error, outcome: "retry" | "reject"): void;
+  failed(held: HeldDelivery, error: Error, outcome: "retry" | "reject"): void;
 }
 
-/** Tells of a task that failed without saying so itself, if it did. */
-export function tellFailure(observer: TaskObserver, message: Message, outcome: Outcome): void {
-  if ((outcome.kind === "retry" || outcome.kind === "reject") && outcome.failure !== undefined) {
-    observer.failed(message, outcome.failure, outcome.kind);
-  }
+/**
+ * Tells of a task that failed without saying so itself, if it did. One that ends as it was told that
+ * there is no point in going on has not failed.
+ */
+export function tellFailure(observer: TaskObserver, held: HeldDelivery, outcome: Outcome): void {
+  if (held.isCancelled || (outcome.kind !== "retry" && outcome.kind !== "reject")) return;
+  if (outcome.failure !== undefined) observer.failed(held, outcome.failure, outcome.kind);
 }
 
 /** Runs the tasks of a consumer. */
@@ -74,7 +75,7 @@ export class TaskRunner implements Runner {
   }
 
   #tell(held: HeldDelivery, outcome: Outcome): Outcome {
-    tellFailure(this.#observer, held.message, outcome);
+    tellFailure(this.#observer, held, outcome);
     return outcome;
   }
 

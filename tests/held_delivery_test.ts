@@ -7,7 +7,7 @@ import { deliveryForTest } from "./support/scripted_driver.ts";
 /** A delivery that is held, and how it was settled. */
 function held(retryDelayMs = 0) {
   const settled: Settlement[] = [];
-  const told = { waiting: 0, rejected: [] as string[] };
+  const told = { waiting: 0, rejected: [] as string[], thrown: [] as unknown[] };
   const delivery = new HeldDelivery(deliveryForTest(), {
     settle: (_held, how) => {
       settled.push(how);
@@ -17,6 +17,7 @@ function held(retryDelayMs = 0) {
     giveBack: (held) => void held.release(),
     waits: (change) => void (told.waiting += change),
     rejected: (_held, reason) => void told.rejected.push(reason),
+    listenerThrew: (error) => void told.thrown.push(error),
   });
   return { delivery, message: delivery.message, settled, told };
 }
@@ -106,4 +107,25 @@ Deno.test("HeldDelivery tells why it was rejected, once, and nobody where it was
   done.message.ack();
   done.message.reject();
   assertEquals(done.told.rejected, []);
+});
+
+Deno.test("HeldDelivery tells what listeners of its signal throw, and goes on", () => {
+  const { delivery, told } = held();
+  const errors = [new Error("one"), new Error("two"), new Error("three")];
+  const { signal } = delivery;
+  signal.addEventListener("abort", () => {
+    throw errors[0];
+  });
+  signal.onabort = () => {
+    throw errors[1];
+  };
+  let heard = 0;
+  signal.addEventListener("abort", () => heard++);
+  AbortSignal.any([signal]).addEventListener("abort", () => {
+    throw errors[2];
+  });
+  delivery.abort(new Error("the end"));
+  delivery.abort(new Error("again"));
+  assertEquals([told.thrown, heard], [errors, 1]);
+  assertEquals((signal.reason as Error).message, "the end");
 });

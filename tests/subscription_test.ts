@@ -38,6 +38,7 @@ async function subscriptionForTest(
     retrying: () => {},
     tally: { settled: 0, released: 0, lost: 0 },
     rejected: (_held, reason) => void rejected.push(reason),
+    listenerThrew: () => {},
     refused: (cause) => void refused.push(cause),
     mayAddConsumers: true,
   };

@@ -25,6 +25,7 @@ function runnerForTest(
         giveBack: () => {},
         waits: () => {},
         rejected: () => {},
+        listenerThrew: () => {},
       }),
     );
   return { runner, run, failures, stuck };

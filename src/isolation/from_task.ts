@@ -18,7 +18,8 @@ function isFromTask(value: Record<string, unknown>): value is FromTask {
     case "done":
       return isRecord(value.outcome) &&
         ["ack", "retry", "reject"].includes(value.outcome.kind as string) &&
-        (value.outcome.failure === undefined || isPlainError(value.outcome.failure));
+        [value.outcome.failure, value.outcome.listener]
+          .every((error) => error === undefined || isPlainError(error));
   }
   return false;
 }

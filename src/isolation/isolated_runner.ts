@@ -6,7 +6,7 @@ import { type Runner, type TaskObserver, tellFailure } from "../task_runner.ts";
 import { limitTime } from "../time_limit.ts";
 import { Crew } from "./crew.ts";
 import type { TaskWorker } from "./task_worker.ts";
-import { outcomeFromWire, toWire } from "./wire.ts";
+import { errorOf, outcomeFromWire, toWire } from "./wire.ts";
 
 /** Whom an isolated runner tells what it notices. */
 export interface IsolatedObserver extends TaskObserver {
@@ -107,7 +107,7 @@ export class IsolatedRunner implements Runner {
     }
     const outcome = await this.#runOn(worker, held);
     crew.giveBack(worker);
-    tellFailure(this.#observer, held.message, outcome);
+    tellFailure(this.#observer, held, outcome);
     return outcome;
   }
 
@@ -116,7 +116,10 @@ export class IsolatedRunner implements Runner {
     const run: Run = { held, settle: givenUp.resolve, atEnd: undefined };
     this.#running.set(worker, run);
     const work = worker.run(toWire(held.delivery)).then(
-      outcomeFromWire,
+      (outcome) => {
+        if (outcome.listener !== undefined) held.listenerThrew(errorOf(outcome.listener));
+        return outcomeFromWire(outcome);
+      },
       (failure: Error): Outcome => run.atEnd ?? { kind: "retry", failure },
     );
     held.whenAborted((reason) => worker.abort(reason));

@@ -1,5 +1,5 @@
 import process from "node:process";
-import { exit, onOsSignal } from "../runtime.ts";
+import { exit, listenerErrorsAreCaught, onOsSignal } from "../runtime.ts";
 import { type ImportTask, serveTask } from "./serve_task.ts";
 import { type FromTask, plainError, type ToTask } from "./wire.ts";
 
@@ -25,7 +25,9 @@ export async function serveProcess(importTask: ImportTask): Promise<never> {
     event.preventDefault(); // It would end the process before the program has been told.
     post({ kind: "ending", error: plainError(thrown) }, () => exit(1));
   };
-  addEventListener("error", (event) => end(event, event.error));
+  addEventListener("error", (event) => {
+    if (!listenerErrorsAreCaught()) end(event, event.error);
+  });
   addEventListener("unhandledrejection", (event) => end(event, event.reason));
   serveTask({
     post,

@@ -1,5 +1,6 @@
 import { ConfigurationError, LapinmqError } from "../errors.ts";
 import { outcomeOfReturn, outcomeOfThrow, type ReturnedOutcome } from "../message_status.ts";
+import { catchListenerErrors } from "../runtime.ts";
 import { isTask, type Task } from "../task.ts";
 import { show } from "../validate.ts";
 import { IsolatedMessage } from "./isolated_message.ts";
@@ -8,6 +9,7 @@ import {
   type FromTask,
   fromWire,
   outcomeToWire,
+  type PlainError,
   plainError,
   type SettlingOutcome,
   type ToTask,
@@ -33,6 +35,7 @@ export type ImportTask = (href: string) => Promise<{ readonly default?: unknown 
 export function serveTask(port: TaskPort, importTask: ImportTask): void {
   let task: Task;
   let running: AbortController | undefined;
+  let thrownByListener: PlainError | undefined;
 
   async function load(href: string): Promise<void> {
     try {
@@ -47,7 +50,12 @@ export function serveTask(port: TaskPort, importTask: ImportTask): void {
     running = new AbortController();
     const outcome = await outcomeOf(task, new IsolatedMessage(fromWire(message), running.signal));
     running = undefined;
-    port.post({ kind: "done", outcome });
+    const listener = thrownByListener;
+    thrownByListener = undefined;
+    port.post({
+      kind: "done",
+      outcome: listener === undefined ? outcome : { ...outcome, listener },
+    });
   }
 
   port.listen((told) => {
@@ -59,9 +67,15 @@ export function serveTask(port: TaskPort, importTask: ImportTask): void {
         void run(told.message);
         break;
       case "abort":
-        running?.abort(errorOf(told.reason));
+        abort(errorOf(told.reason));
     }
   });
+
+  function abort(reason: Error): void {
+    catchListenerErrors(() => running?.abort(reason), (error) => {
+      thrownByListener ??= plainError(error);
+    });
+  }
 }
 
 async function loadTask(href: string, importTask: ImportTask): Promise<Task> {

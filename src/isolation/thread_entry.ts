@@ -1,5 +1,6 @@
 import process from "node:process";
 import { workerData } from "node:worker_threads";
+import { listenerErrorsAreCaught } from "../runtime.ts";
 import { type ImportTask, serveTask } from "./serve_task.ts";
 import { type FromTask, plainError, type ToTask } from "./wire.ts";
 
@@ -31,7 +32,9 @@ export function serveThread(importTask: ImportTask): void {
     post({ kind: "ending", error: plainError(thrown) });
     exit(1);
   };
-  addEventListener("error", (event) => end(event, event.error));
+  addEventListener("error", (event) => {
+    if (!listenerErrorsAreCaught()) end(event, event.error);
+  });
   addEventListener("unhandledrejection", (event) => end(event, event.reason));
   // Missing here, and in the main thread it is there: libraries ask for it.
   Object.assign(globalThis, { self: globalThis });

@@ -35,6 +35,8 @@ export interface WireMessage {
 export interface WireOutcome {
   readonly kind: "ack" | "retry" | "reject";
   readonly failure?: PlainError;
+  /** What a listener of the message's signal threw. */
+  readonly listener?: PlainError;
 }
 
 /** What a thread or process is told. */

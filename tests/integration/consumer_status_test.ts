@@ -153,15 +153,19 @@ for (const [what, { task, says }] of Object.entries(FAILURES)) {
     await consumer.stop();
     assertEquals(await made.count(queue), 0);
     assertEquals(failed.length, 1);
-    const [{ message, error, outcome }] = failed;
+    const [{ message, error, outcome, ...facts }] = failed;
     assertEquals(outcome, "retry");
+    const known = { messageId: undefined, queueName: queue, routingKey: queue };
+    assertEquals(facts, { ...known, attempt: 1, delayMs: 20 });
     assertEquals(message.text(), "message");
     assertInstanceOf(error, Error);
     assertMatch(error.message, says);
     const warnings = lines.filter(({ level }) => level === "warn");
     assertEquals(warnings.length, 1);
     assertMatch(warnings[0].message, /^a task failed; its message will be retried$/);
-    assertMatch((warnings[0].data[0] as Error).message, says);
+    const [{ error: logged, ...others }] = warnings[0].data as [{ error: Error }];
+    assertEquals(others as unknown, { ...known, attempt: 2, delayMs: 40 });
+    assertMatch(logged.message, says);
   });
 }
 
