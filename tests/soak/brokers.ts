@@ -68,7 +68,7 @@ export async function startBrokers(options: BrokerOptions): Promise<Brokers> {
 /** What a queue of the soak is declared with. */
 export function queueArguments(
   queue: string,
-  { limited, isVersion4 }: { readonly limited: boolean; readonly isVersion4: boolean },
+  { limited }: { readonly limited: boolean },
 ): Record<string, string | number> {
   const isDead = queue === DEAD_QUEUE;
   if (!isDead && !queue.includes("quorum")) return { "x-queue-type": "classic" };
@@ -82,9 +82,9 @@ export function queueArguments(
       "x-overflow": "reject-publish",
     };
   }
-  // RabbitMQ 3 has no delivery limit unless it is told, and does not know -1. On RabbitMQ 4 a dead letter keeps its
-  // delivery count: with the default limit the dead-letter queue would drop it the first time it is given back.
-  return { "x-queue-type": "quorum", ...(isVersion4 ? { "x-delivery-limit": -1 } : {}) };
+  // On RabbitMQ 4 a dead letter keeps its delivery count: with the default limit the dead-letter queue would drop it
+  // the first time it is given back. −1 would mean no limit there, and to RabbitMQ 3 to drop whatever is given back.
+  return { "x-queue-type": "quorum", "x-delivery-limit": 1_000_000_000 };
 }
 
 /** The brokers, running. */
@@ -108,10 +108,9 @@ export class Brokers implements AsyncDisposable {
 
   async declare(): Promise<void> {
     const { limited } = this.#options;
-    const isVersion4 = Number(this.version.split(".")[0]) >= 4;
     await withChannel(this.nodes[0], async (channel) => {
       for (const queue of [DEAD_QUEUE, ...this.queues]) {
-        const args = queueArguments(queue, { limited, isVersion4 });
+        const args = queueArguments(queue, { limited });
         await channel.assertQueue(queue, { durable: true, arguments: args });
       }
     });

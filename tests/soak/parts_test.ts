@@ -31,15 +31,17 @@ Deno.test("series has every fault once before it repeats one", () => {
 
 Deno.test("queueArguments gives the dead-letter queue no delivery limit, whatever the others have", () => {
   for (const limited of [true, false]) {
-    assertEquals(queueArguments(DEAD_QUEUE, { limited, isVersion4: true })["x-delivery-limit"], -1);
-    const onVersion3 = queueArguments(DEAD_QUEUE, { limited, isVersion4: false });
-    assertEquals(onVersion3, { "x-queue-type": "quorum" });
+    // Never −1, which to RabbitMQ 3 means to drop whatever is given back.
+    assertEquals(queueArguments(DEAD_QUEUE, { limited }), {
+      "x-queue-type": "quorum",
+      "x-delivery-limit": 1_000_000_000,
+    });
   }
-  const limited = queueArguments("soak.quorum", { limited: true, isVersion4: true });
+  const limited = queueArguments("soak.quorum", { limited: true });
   assertEquals(limited["x-delivery-limit"], undefined);
   assertEquals(limited["x-dead-letter-routing-key"], DEAD_QUEUE);
-  const unlimited = queueArguments("soak.quorum", { limited: false, isVersion4: true });
-  assertEquals(unlimited["x-delivery-limit"], -1);
+  const unlimited = queueArguments("soak.quorum", { limited: false });
+  assertEquals(unlimited["x-delivery-limit"], 1_000_000_000);
 });
 
 Deno.test("isPoisoned is true of messages in every quorum queue, and of none in a classic one", () => {
