@@ -1,3 +1,5 @@
+import { printable } from "./printable.ts";
+
 /**
  * Where the library says what it notices. `console` fits, and so does the logger of most logging
  * packages.
@@ -36,7 +38,9 @@ function printProblem(message: string, ...data: unknown[]): void {
     windowStart = now;
     printed = 0;
   }
-  if (++printed <= PRINTED_PER_WINDOW) console.warn(`lapinmq: ${message}`, ...data);
+  if (++printed <= PRINTED_PER_WINDOW) {
+    console.warn(`lapinmq: ${printable(message)}`, ...data);
+  }
 }
 
 /** Calls the logger; one that throws harms nothing else. */
@@ -46,7 +50,7 @@ function guarded(logger: Logger, level: keyof Logger): (m: string, ...data: unkn
       printProblem(`the logger failed while it was told "${message}"`, error);
     try {
       // It should return nothing, but an asynchronous one returns a promise, which may reject.
-      const result: unknown = logger[level](message, ...data);
+      const result: unknown = logger[level](printable(message), ...data);
       if (result instanceof Promise) result.catch(failed);
     } catch (error) {
       failed(error);

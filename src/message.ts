@@ -1,7 +1,7 @@
 import type { Delivery, FieldTable, MessageProperties } from "./amqp/driver.ts";
 import { ownBody } from "./body_store.ts";
 import { MessageDecodeError } from "./errors.ts";
-import { printable, printableInspected } from "./printable.ts";
+import { printable, printableInspected, shownError } from "./printable.ts";
 import { deliveryCount } from "./retry_policy.ts";
 
 /** How a message settles itself; each tells whether it was the first to do so, and in time. */
@@ -215,7 +215,7 @@ export class Message {
           printable((cause as Error).message)
         }: use ` +
           `"message.text()", or mend the sender`,
-        { cause },
+        { cause: shownError(cause) },
       );
     }
   }

@@ -25,11 +25,6 @@ function escaped(character: string): string {
   return SHORT[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
-/** The same for a stack, which has several lines. */
-function printableLines(text: string): string {
-  return text.split("\n").map(printable).join("\n");
-}
-
 /**
  * An error of a client, a socket or a server as the cause of another: a copy where its texts have to
  * be changed, as whoever prints an error prints its causes, too.
@@ -41,20 +36,21 @@ export function shownError(error: unknown, change: (text: string) => string = pr
   const { message, stack, cause } = error;
   const shown = change(message);
   const shownCause = cause === undefined ? undefined : shownError(cause, change);
-  if (shown === message && shownCause === cause) return error;
+  const lines = (text: string) => text.split("\n").map(change).join("\n");
+  const properties = Object.entries(error)
+    .map(([name, value]) => [name, typeof value === "string" ? lines(value) : value] as const);
+  const isShown = shown === message && shownCause === cause &&
+    properties.every(([name, value]) => value === error[name as keyof Error]);
+  if (isShown) return error;
   const copy = new Error(shown, cause === undefined ? undefined : { cause: shownCause });
   const hidden = { configurable: true, enumerable: false, writable: true };
   Object.defineProperty(copy, "name", { ...hidden, value: error.name });
   if (stack !== undefined) {
-    const value = printableLines(message === "" ? stack : stack.replaceAll(message, shown));
+    const value = lines(message === "" ? stack : stack.replaceAll(message, shown));
     Object.defineProperty(copy, "stack", { ...hidden, value });
   }
-  for (const [name, value] of Object.entries(error)) {
-    Object.defineProperty(copy, name, {
-      ...hidden,
-      enumerable: true,
-      value: typeof value === "string" ? change(value) : value,
-    });
+  for (const [name, value] of properties) {
+    Object.defineProperty(copy, name, { ...hidden, enumerable: true, value });
   }
   return copy;
 }

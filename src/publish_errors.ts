@@ -1,4 +1,5 @@
 import { LapinmqError, type LapinmqErrorOptions } from "./errors.ts";
+import { printable } from "./printable.ts";
 
 /** Which message a {@linkcode PublishError} speaks of. */
 export interface PublishTarget {
@@ -67,7 +68,8 @@ export class PublishError extends LapinmqError implements PublishTarget {
    * @param options The code (default `"PUBLISH"`), the cause, and whether it may have arrived.
    */
   constructor(message: string, target: PublishTarget, options: PublishErrorOptions = {}) {
-    super(message, { code: "PUBLISH", ...options });
+    // It holds names, ids and the broker's words, any of which may come from the network.
+    super(printable(message), { code: "PUBLISH", ...options });
     this.exchange = target.exchange;
     this.routingKey = target.routingKey;
     this.messageId = target.messageId;

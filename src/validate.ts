@@ -1,4 +1,5 @@
 import { ConfigurationError } from "./errors.ts";
+import { printable } from "./printable.ts";
 
 /** The largest delay a timer takes; a longer one would fire at once. */
 export const MAX_TIMER_MS = 2_147_483_647;
@@ -6,7 +7,7 @@ export const MAX_TIMER_MS = 2_147_483_647;
 /** Shows a value in an error message: short, on one line, and unmistakable. */
 export function show(value: unknown): string {
   if (typeof value === "string") {
-    return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+    return printable(JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value));
   }
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "function") return "a function";

@@ -60,6 +60,8 @@ const MODES = [
   61,
   63,
   65,
+  81,
+  83,
 ];
 
 Deno.test("every failure mode has a test, and its table names it", async () => {

@@ -84,3 +84,9 @@ Deno.test("resolveLogger keeps the methods of a logger bound to it", () => {
   for (const tell of [debug, info, warn, error]) tell("x");
   assertEquals(logger.count, 4);
 });
+
+Deno.test("resolveLogger escapes control characters, so that one problem is one line", () => {
+  const { logger, lines } = recordingLogger();
+  resolveLogger(logger).warn("a\n\u001bb");
+  assertEquals(lines.map(({ message }) => message), ["a\\n\\u001bb"]);
+});

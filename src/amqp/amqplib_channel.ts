@@ -2,6 +2,7 @@ import type { Buffer } from "node:buffer";
 import amqplib from "amqplib";
 import type { Channel, ConsumeMessage, Message } from "amqplib";
 import { ConfigurationError } from "../errors.ts";
+import { printable } from "../printable.ts";
 import { unrefTimer } from "../runtime.ts";
 import { decodeHeaders, decodeProperties as decodeHeader } from "./decode_properties.ts";
 import type {
@@ -23,6 +24,7 @@ import {
   toBuffer,
 } from "./properties.ts";
 import { headerOf } from "./readable_headers.ts";
+import { Secrets } from "./secrets.ts";
 import { channelError, connectionLost } from "./translate_errors.ts";
 import { within } from "./within.ts";
 
@@ -31,6 +33,7 @@ export class AmqplibChannel implements DriverChannel {
   #channel: Channel;
   #events: ChannelEvents;
   #callTimeoutMs: number;
+  #secrets: Secrets;
   /** Rejects when the channel is gone. */
   #gone = Promise.withResolvers<never>();
   /** Where messages and settlements go past amqplib, if they can. */
@@ -42,6 +45,7 @@ export class AmqplibChannel implements DriverChannel {
    * @param connectionLoss Why the connection of the channel was lost, where it was.
    * @param lane The fast lane of its connection, where there is one.
    * @param confirms Whether it is for publishing, or else for receiving.
+   * @param secrets What is to be masked in the broker's words.
    */
   constructor(
     channel: Channel,
@@ -50,10 +54,12 @@ export class AmqplibChannel implements DriverChannel {
     connectionLoss: () => Error | undefined,
     lane: FastLane | undefined,
     confirms: boolean,
+    secrets = new Secrets([]),
   ) {
     this.#channel = channel;
     this.#events = events;
     this.#callTimeoutMs = callTimeoutMs;
+    this.#secrets = secrets;
     this.#gone.promise.catch(() => {}); // Only who waits for an answer is to hear of it.
     let cause: Error | undefined;
     // A channel without an "error" listener takes its whole connection with it.
@@ -84,8 +90,8 @@ export class AmqplibChannel implements DriverChannel {
       open = false;
       this.#fast?.close();
       // The reply code of a lost connection is no answer to anything on this channel.
-      const lost = () => connectionLost(connectionLoss() ?? otherwise);
-      const error = cause === undefined ? lost() : channelError(cause);
+      const lost = () => connectionLost(secrets.maskedIn(connectionLoss() ?? otherwise));
+      const error = cause === undefined ? lost() : channelError(secrets.maskedIn(cause));
       this.#gone.reject(error);
       events.closed(error);
     };
@@ -101,7 +107,7 @@ export class AmqplibChannel implements DriverChannel {
     // frames themselves are listened to.
     channel.on("ack", (frame) => events.confirm(frame.deliveryTag, frame.multiple, true));
     channel.on("nack", (frame) => events.confirm(frame.deliveryTag, frame.multiple, false));
-    channel.on("return", (message) => events.returned(readReturn(message)));
+    channel.on("return", (message) => events.returned(readReturn(message, secrets)));
   }
 
   publish(message: OutgoingMessage): void {
@@ -119,7 +125,7 @@ export class AmqplibChannel implements DriverChannel {
       if (error instanceof amqplib.IllegalOperationError) {
         // It may have closed in the moment in which it opened, before anybody could listen to it.
         this.#end(error);
-        throw channelError(error);
+        throw channelError(this.#secrets.maskedIn(error));
       }
       throw new ConfigurationError(
         `Cannot write this message: ${error instanceof Error ? error.message : error}: nothing ` +
@@ -138,7 +144,7 @@ export class AmqplibChannel implements DriverChannel {
       else if (how === "release") this.#channel.nack(message, false, true);
       else this.#channel.reject(message, how === "requeue");
     } catch (error) {
-      throw channelError(error);
+      throw channelError(this.#secrets.maskedIn(error));
     }
   }
 
@@ -205,7 +211,7 @@ export class AmqplibChannel implements DriverChannel {
       const answer = Promise.race([request(), this.#gone.promise]);
       return await within(answer, this.#callTimeoutMs, what);
     } catch (error) {
-      throw channelError(error);
+      throw channelError(this.#secrets.maskedIn(error));
     }
   }
 }
@@ -277,7 +283,7 @@ function watchClosing(
   return () => clearTimeout(timer);
 }
 
-function readReturn(message: Message) {
+function readReturn(message: Message, secrets: Secrets) {
   // The fields of a return are not in amqplib's types.
   const fields = message.fields as unknown as Record<string, string>;
   const messageId = idOf(message.properties);
@@ -285,7 +291,7 @@ function readReturn(message: Message) {
     exchange: fields.exchange,
     routingKey: fields.routingKey,
     messageId: typeof messageId === "string" ? messageId : undefined,
-    replyText: fields.replyText,
+    replyText: printable(secrets.masked(fields.replyText)),
   };
 }
 

@@ -4,7 +4,9 @@ import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import amqplib from "amqplib";
 import type { Channel, ChannelModel, Options, SocketOptions } from "amqplib";
+import type { Endpoint } from "../endpoints.ts";
 import { ConnectionError } from "../errors.ts";
+import { printable } from "../printable.ts";
 import { platformName, unrefTimer } from "../runtime.ts";
 import type { TlsOptions } from "../tls_options.ts";
 import { VERSION } from "../version.ts";
@@ -22,6 +24,7 @@ import { FastLane } from "./fast_lane.ts";
 import { holdAfterOpenOk } from "./hold_after_open_ok.ts";
 import { Intake } from "./intake.ts";
 import { surviveUnreadableHeaders } from "./readable_headers.ts";
+import { Secrets } from "./secrets.ts";
 import { within } from "./within.ts";
 import { channelError, connectError, connectionLost } from "./translate_errors.ts";
 
@@ -47,6 +50,7 @@ export const amqplibDriver: Driver = {
       );
     }, timeoutMs);
     const intake = new Intake();
+    const secrets = secretsOf(endpoint);
     try {
       signal.throwIfAborted();
       const opening = holdAfterOpenOk(() =>
@@ -54,7 +58,7 @@ export const amqplibDriver: Driver = {
       );
       intake.socket = opening.socket;
       const model = await opening.result; // Where it fails, nothing is let through any more.
-      const connection = new AmqplibConnection(model, intake, socket, timeoutMs, events);
+      const connection = new AmqplibConnection(model, intake, socket, timeoutMs, secrets, events);
       opening.release();
       if (signal.aborted) {
         connection.destroy();
@@ -64,13 +68,18 @@ export const amqplibDriver: Driver = {
     } catch (error) {
       const aborted = socket.signal.aborted ? socket.signal.reason : undefined;
       socket.abort();
-      throw connectError(aborted ?? error, endpoint);
+      throw connectError(aborted ?? secrets.maskedIn(error), endpoint);
     } finally {
       clearTimeout(timer);
       signal.removeEventListener("abort", giveUp);
     }
   },
 };
+
+/** The password, unless it is shown anyhow as it is the same as something else. */
+function secretsOf({ hostname, username, password, vhost }: Endpoint): Secrets {
+  return new Secrets([hostname, username, vhost], password);
+}
 
 function connectOptions({ endpoint, heartbeatSeconds }: ConnectTarget): Options.Connect {
   return {
@@ -138,6 +147,7 @@ class AmqplibConnection implements DriverConnection {
   #model: ChannelModel;
   #socket: AbortController;
   #callTimeoutMs: number;
+  #secrets: Secrets;
   #events: ConnectionEvents;
   #lane: FastLane | undefined;
   #closed = false;
@@ -150,11 +160,13 @@ class AmqplibConnection implements DriverConnection {
     intake: Intake,
     socket: AbortController,
     callTimeoutMs: number,
+    secrets: Secrets,
     events: ConnectionEvents,
   ) {
     this.#model = model;
     this.#socket = socket;
     this.#callTimeoutMs = callTimeoutMs;
+    this.#secrets = secrets;
     this.#events = events;
     dropConfirmWindows(model);
     // Without these two listeners amqplib throws while it closes, and its heartbeats never end.
@@ -167,7 +179,7 @@ class AmqplibConnection implements DriverConnection {
       unrefTimer(this.#closing);
     });
     model.on("close", (error?: Error) => this.#end(error ?? this.#cause));
-    model.on("blocked", (reason: string) => events.blocked(reason));
+    model.on("blocked", (reason: string) => events.blocked(printable(secrets.masked(reason))));
     model.on("unblocked", () => events.unblocked());
     surviveUnreadableHeaders(this.#internals);
     const lane = this.#lane = FastLane.of(model.connection);
@@ -185,7 +197,7 @@ class AmqplibConnection implements DriverConnection {
       opening = options.confirms ? this.#model.createConfirmChannel() : this.#model.createChannel();
       const channel = await within(opening, this.#callTimeoutMs, "open a channel");
       // Lost in the moment in which the channel opened, before anybody could listen to it.
-      if (this.#closed) throw connectionLost(this.#cause);
+      if (this.#closed) throw connectionLost(this.#secrets.maskedIn(this.#cause));
       return new AmqplibChannel(
         channel,
         events,
@@ -193,12 +205,13 @@ class AmqplibConnection implements DriverConnection {
         () => this.#cause,
         this.#lane,
         options.confirms,
+        this.#secrets,
       );
     } catch (error) {
       // Closed in the moment in which it opened, before anybody could listen to it.
       if (error instanceof amqplib.IllegalOperationError) this.#end(error);
       opening?.then(closeLate, () => {});
-      throw channelError(error);
+      throw channelError(this.#secrets.maskedIn(error));
     }
   }
 
@@ -209,7 +222,7 @@ class AmqplibConnection implements DriverConnection {
     const byBroker = typeof (cause as { code?: unknown } | undefined)?.code === "number";
     if (byBroker) this.#destroySoon();
     else this.#socket.abort();
-    this.#events.closed(connectionLost(cause));
+    this.#events.closed(connectionLost(this.#secrets.maskedIn(cause)));
   }
 
   async close(timeoutMs: number): Promise<void> {
@@ -223,11 +236,12 @@ class AmqplibConnection implements DriverConnection {
   }
 
   async updateSecret(secret: string): Promise<void> {
+    this.#secrets.add(secret);
     try {
       const update = this.#model.updateSecret(Buffer.from(secret), "the password was renewed");
       await within(update, this.#callTimeoutMs, "renew the password");
     } catch (error) {
-      throw connectionLost(error);
+      throw connectionLost(this.#secrets.maskedIn(error));
     }
   }
 

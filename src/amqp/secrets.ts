@@ -1,3 +1,4 @@
+import { LapinmqError } from "../errors.ts";
 import { shownError } from "../printable.ts";
 
 /** Texts this long stand in no message by chance; a shorter one is masked as a word of its own. */
@@ -24,7 +25,7 @@ export class Secrets {
   add(secret: string): void {
     if (secret === "" || this.#known.includes(secret)) return;
     for (const form of new Set([secret, inUrl(secret), inBase64(secret)])) {
-      const pattern = form.replace(/[\\^$.*+?()[\]{}|/-]/g, (sign) => `\\${sign}`);
+      const pattern = form.replace(/[\\^$.*+?()[\]{}|/]/g, (sign) => `\\${sign}`);
       this.#patterns.push(
         form.length >= SAFE_LENGTH
           ? new RegExp(pattern, "gu")
@@ -38,9 +39,10 @@ export class Secrets {
     return this.#patterns.reduce((masked, pattern) => masked.replace(pattern, "***"), text);
   }
 
-  /** The error, or a copy of it, without them. */
+  /** The error of amqplib, a socket or the runtime, or a copy of it, without them. */
   maskedIn(error: unknown): unknown {
-    return shownError(error, (text) => this.masked(text));
+    // Ours were made of what was masked already.
+    return error instanceof LapinmqError ? error : shownError(error, (text) => this.masked(text));
   }
 }
 

@@ -8,6 +8,7 @@ import {
   QueueNotFoundError,
 } from "../errors.ts";
 import type { Endpoint } from "../endpoints.ts";
+import { printable, shownError } from "../printable.ts";
 
 /** What is known of an error of amqplib, of a socket, or of Deno itself. */
 interface ForeignError {
@@ -37,6 +38,11 @@ function foreign(error: unknown): ForeignError {
   return error instanceof Error ? error as ForeignError : { message: String(error) };
 }
 
+/** An error of amqplib, of a socket or of Deno as the cause of ours, which is printed with it. */
+function causeOf(error: unknown): { cause: unknown } {
+  return { cause: shownError(error) };
+}
+
 /** The broker's own words, without those that amqplib puts around them. */
 function brokerWords(message: string): string {
   return /with message "([\s\S]*)"$/.exec(message)?.[1] ?? message;
@@ -46,25 +52,26 @@ function brokerWords(message: string): string {
 export function connectError(error: unknown, endpoint: Endpoint): ConnectionError {
   if (error instanceof ConnectionError) return error;
   const { name, message, code } = foreign(error);
+  const words = printable(message);
   const address = `${endpoint.hostname}:${endpoint.port}`;
   const at = `Cannot connect to the broker at ${address}${endpoint.tls ? " with TLS" : ""}` +
     (endpoint.note === undefined ? "" : ` (${endpoint.note})`);
   const make = (why: string, errorCode: LapinmqErrorCode = "CONNECTION") =>
-    new ConnectionError(`${at}: ${why}`, { code: errorCode, cause: error });
+    new ConnectionError(`${at}: ${why}`, { code: errorCode, ...causeOf(error) });
 
   if (/ACCESS[_-]REFUSED/.test(message)) {
     return new AuthenticationError(
       `${at}: it refused the user name "${endpoint.username}" with the password given: mend ` +
         `RABBITMQ_USERNAME and RABBITMQ_PASSWORD, or the options (the user guest may log in from ` +
         `localhost only)`,
-      { cause: error },
+      causeOf(error),
     );
   }
   if (/Expected ConnectionOpenOk; got <ConnectionClose/.test(message)) {
     return new AuthenticationError(
       `${at}: it refused the virtual host "${endpoint.vhost}": it does not exist, or the user ` +
         `"${endpoint.username}" may not use it: mend RABBITMQ_VHOST or the option "vhost"`,
-      { code: "VHOST", cause: error },
+      { code: "VHOST", ...causeOf(error) },
     );
   }
   if (name === "NotCapable" || name === "PermissionDenied" || code === "EPERM") {
@@ -79,14 +86,14 @@ export function connectError(error: unknown, endpoint: Endpoint): ConnectionErro
   }
   if (/certificate|CERT|UnknownIssuer|self.signed/i.test(`${code} ${message}`)) {
     return make(
-      `its certificate is not trusted (${message}): give its authority in "tls.caCerts", and ` +
+      `its certificate is not trusted (${words}): give its authority in "tls.caCerts", and ` +
         `the name it was made for in "tls.serverName"`,
       "CERTIFICATE",
     );
   }
   if (/SSL|InvalidContentType|corrupt message|handshake failure|tls/i.test(`${code} ${message}`)) {
     return make(
-      `it does not speak TLS as expected (${message}): TLS is on port 5671 by custom; use amqp:// ` +
+      `it does not speak TLS as expected (${words}): TLS is on port 5671 by custom; use amqp:// ` +
         `for a port without it`,
       "NOT_TLS",
     );
@@ -103,7 +110,7 @@ export function connectError(error: unknown, endpoint: Endpoint): ConnectionErro
         `may be one for TLS (amqps://) or for another protocol`,
     );
   }
-  return make(message);
+  return make(words);
 }
 
 /** Whether to try again is pointless until somebody changes something. */
@@ -122,9 +129,10 @@ export function connectionLost(error: unknown): ConnectionError {
   if (error instanceof ConnectionError) return error;
   if (error === undefined) return new ConnectionError("The connection to the broker was closed");
   const { message, code } = foreign(error);
-  return new ConnectionError(`The connection to the broker was lost: ${brokerWords(message)}`, {
+  const words = printable(brokerWords(message));
+  return new ConnectionError(`The connection to the broker was lost: ${words}`, {
     replyCode: typeof code === "number" ? code : undefined,
-    cause: error,
+    ...causeOf(error),
   });
 }
 
@@ -136,22 +144,25 @@ export function channelError(error: unknown): ChannelError | ConnectionError {
     return new ChannelError(
       `Cannot open another channel: the connection has as many as the broker allows: raise its ` +
         `channel_max, or use several Connections`,
-      { code: "CHANNEL_LIMIT", cause: error },
+      { code: "CHANNEL_LIMIT", ...causeOf(error) },
     );
   }
   const replyCode = typeof code === "number" ? code : undefined;
   if (replyCode === undefined) return connectionLost(error);
-  const words = brokerWords(message);
-  const exchange = nameOf("exchange", words);
-  const queue = nameOf("queue", words);
+  const replyText = brokerWords(message);
+  const words = printable(replyText);
+  // The names themselves are data, to compare with.
+  const exchange = nameOf("exchange", replyText);
+  const queue = nameOf("queue", replyText);
   const method = METHODS[`${classId}.${methodId}`];
-  const options = { replyCode, exchange, queue, replyText: words, method, cause: error };
+  const options = { replyCode, exchange, queue, replyText, method, ...causeOf(error) };
   if (
-    replyCode === 404 && (method === "basic.publish" || /^NOT_FOUND - no exchange '/.test(words))
+    replyCode === 404 &&
+    (method === "basic.publish" || /^NOT_FOUND - no exchange '/.test(replyText))
   ) {
     return new ExchangeNotFoundError(
       `Cannot use ${
-        exchange === undefined ? "the exchange" : `exchange "${exchange}"`
+        exchange === undefined ? "the exchange" : `exchange "${printable(exchange)}"`
       }: it does not exist (${words}): declare it, or mend the name`,
       options,
     );
@@ -159,7 +170,7 @@ export function channelError(error: unknown): ChannelError | ConnectionError {
   if (replyCode === 404) {
     return new QueueNotFoundError(
       `Cannot use ${
-        queue === undefined ? "the queue" : `queue "${queue}"`
+        queue === undefined ? "the queue" : `queue "${printable(queue)}"`
       }: it does not exist (${words}): ` +
         `declare it, or mend the name`,
       options,
@@ -167,7 +178,9 @@ export function channelError(error: unknown): ChannelError | ConnectionError {
   }
   if (replyCode === 405 && queue !== undefined) {
     return new AccessRefusedError(
-      `Cannot use queue "${queue}": another connection has it to itself (${words}): use another ` +
+      `Cannot use queue "${
+        printable(queue)
+      }": another connection has it to itself (${words}): use another ` +
         `queue, or close that connection`,
       options,
     );

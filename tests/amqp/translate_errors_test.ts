@@ -162,3 +162,22 @@ Deno.test("isPermanent counts a fault of the broker's as one that may pass", () 
   assertEquals(isPermanent(new Error("anything")), false);
   assertEquals(isPermanent(channelError(foreign("No channels left to allocate"))), true);
 });
+
+Deno.test("channelError prints no name raw, and gives it as it is to compare with", () => {
+  const name = "q\u202e\u001b[2J";
+  const error = channelError(closed(404, `NOT_FOUND - no queue '${name}' in vhost '/'`));
+  assert(error instanceof QueueNotFoundError);
+  assertEquals(error.queue, name);
+  for (const text of [error.message, Deno.inspect(error.cause), `${error.stack}`]) {
+    assert(!text.includes(name) && !text.includes("\u001b"), text);
+  }
+  assert(error.message.includes('queue "q\\u202e\\u001b[2J"'), error.message);
+});
+
+Deno.test("connectError and connectionLost print nothing raw of what a server says", () => {
+  const cause = foreign(`closed: 320 (X) with message "a\u001b[2J\nERROR b"`);
+  for (const error of [connectError(cause, endpoint), connectionLost(cause)]) {
+    assert(error.message.includes("a\\u001b[2J\\nERROR b"), error.message);
+    assert(!Deno.inspect(error).includes("\u001b"), Deno.inspect(error));
+  }
+});

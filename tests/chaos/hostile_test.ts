@@ -6,6 +6,7 @@ import { Consumer, type ConsumerEventMap, MessageDecodeError, MessageStatus } fr
 import {
   AmqpServer,
   byte,
+  closing,
   frame,
   long,
   longlong,
@@ -17,6 +18,8 @@ import { broker, connectionForTest } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
 import { onChannel } from "../support/on_channel.ts";
 import { program } from "../support/program.ts";
+import { recordingLogger } from "../support/recording_logger.ts";
+import { assertNoSecret } from "../support/secrets.ts";
 import { heldTask } from "../support/tasks.ts";
 import { topology } from "../support/topology.ts";
 
@@ -201,4 +204,97 @@ Deno.test("65 a backlog of a million messages: memory stays bounded by prefetch"
   assertEquals(most, 10);
   // A million of them, even without their bodies, would be several times as much.
   assert(grown < 128 * 1024 * 1024, `The process has grown by ${grown} bytes`);
+});
+
+Deno.test("83 control characters and a password in what a server says: printed escaped and masked", async () => {
+  const password = "s3cret-Passw0rd";
+  const name = "q\u001b]0;title\u0007\u202e";
+  const hostile = `\u001b[2J\nERROR forged ${password} ${name}`;
+  let mode: "refuse" | "block" | "close the channel" | "hang up" = "refuse";
+  await using server = new AmqpServer((client, { name: called, channel }) => {
+    if (mode === "refuse" && called === "connection.start-ok") {
+      client.call(0, "connection.close", closing(403, `ACCESS_REFUSED - ${hostile}`));
+    } else if (mode === "block" && called === "basic.consume") {
+      client.call(0, "connection.blocked", shortstr(hostile));
+      return false;
+    } else if (mode === "close the channel" && called === "queue.declare") {
+      client.call(
+        channel,
+        "channel.close",
+        closing(404, `no queue '${name}' in vhost '/' ${hostile}`),
+      );
+    } else if (mode === "hang up" && called === "queue.declare") {
+      client.call(0, "connection.close", closing(320, hostile));
+    } else return false;
+    return true;
+  });
+  const { logger, lines } = recordingLogger();
+  const { hostname, port } = server;
+  const seen: unknown[] = [];
+  for (mode of ["refuse", "close the channel", "hang up", "block"] as const) {
+    await using connection = connectionForTest({
+      hostname,
+      port,
+      username: "user",
+      password,
+      logger,
+      startTimeoutMs: 1_000,
+    });
+    for (const type of ["blocked", "disconnected", "reconnecting", "error"] as const) {
+      connection.addEventListener(type, ({ detail }) => seen.push(detail));
+    }
+    const consumer = new Consumer({
+      connection,
+      queueName: "work",
+      taskFunction: () => MessageStatus.SUCCESS,
+    });
+    await consumer.start().then(() => seen.push(mode), (error) => seen.push(error));
+    if (mode === "block") {
+      await eventually("it is blocked", () => connection.health().status === "blocked");
+    }
+    seen.push(connection.health(), connection.health().reason);
+    await consumer.stop();
+  }
+  const texts = [...seen, ...lines].map((value) =>
+    typeof value === "string" ? value : Deno.inspect(value, { depth: 9 })
+  );
+  assertNoSecret(password, ...seen, ...lines);
+  assert(texts.filter((text) => text.includes("ERROR forged")).length >= 4, texts.join("\n"));
+  for (const text of texts) {
+    // deno-lint-ignore no-control-regex
+    assert(!/[\u001b\u0007]|^ERROR forged/m.test(text), text);
+  }
+  for (const { message } of lines) assert(!/[\n\u202e]/.test(message), message);
+});
+
+Deno.test("83 control characters in a message: not printed raw where it is inspected", async () => {
+  await using made = await topology();
+  const queue = await made.queue();
+  const hostile = "\u001b[2J\u202e\u0007";
+  await using connection = connectionForTest();
+  const shown = Promise.withResolvers<string>();
+  await using consumer = new Consumer({
+    connection,
+    queueName: queue,
+    taskFunction: (message) => {
+      let failure: unknown;
+      try {
+        message.json();
+      } catch (error) {
+        failure = error;
+      }
+      shown.resolve(`${Deno.inspect(message)} ${Deno.inspect(failure)} ${failure}`);
+      return MessageStatus.SUCCESS;
+    },
+  });
+  await consumer.start();
+  const { channel } = made;
+  channel.sendToQueue(queue, Buffer.from(hostile), {
+    messageId: hostile,
+    headers: { [hostile]: hostile },
+  });
+  const text = await shown.promise;
+  // deno-lint-ignore no-control-regex
+  assert(!/[\u001b\u0007\u202e]/.test(text), text);
+  assertStringIncludes(text, "u202e");
 });
