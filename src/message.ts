@@ -109,8 +109,7 @@ export class Message {
 
   /**
    * The headers, which can be given to a send as they are. Timestamps are `Date`s, byte arrays and
-   * texts that are not UTF-8 `Uint8Array`s, and integers of more than 53 bits `bigint`s
-   * (docs/headers.md has them all).
+   * texts that are not UTF-8 `Uint8Array`s, and integers of more than 53 bits `bigint`s.
    *
    * @throws {MessageDecodeError} If they cannot be decoded, for instance as they are nested thousands
    * deep. Uncaught in a task, it rejects the message without requeue, as it would fail for ever.

@@ -84,8 +84,11 @@ export interface DecimalValue {
 }
 
 /**
- * A value in a table of headers or arguments. The program gives it and receives it in the same form:
- * an integer of more than 53 bits is a `bigint`, a `Date` has whole seconds.
+ * A value in a table of headers or arguments. The program gives it and receives it in the same form.
+ * Numbers are written as integers of 32 or 64 bits where they are whole, else as doubles; an integer
+ * of more than 53 bits is received as a `bigint`; a `Date` holds whole seconds, and one that it cannot
+ * hold is received as the number of seconds since 1970; a text whose bytes are not UTF-8 is received
+ * as a `Uint8Array`.
  */
 export type FieldValue =
   | string

@@ -19,6 +19,7 @@ const HEADERS = {
   tenant: 1_000,
   int32: -(2 ** 31),
   int64: 2 ** 40,
+  debt: -(2 ** 40),
   most: 2n ** 63n - 1n,
   double: 2.5,
   decimal: { "!": "decimal", value: { places: 2, digits: -314 } },
@@ -40,6 +41,7 @@ const IN_PYTHON = {
   tenant: { int: "1000" },
   int32: { int: "-2147483648" },
   int64: { int: "1099511627776" },
+  debt: { int: `${2n ** 64n - 2n ** 40n}` }, // Both read an "l" without its sign.
   most: { int: "9223372036854775807" },
   double: { float: 2.5 },
   decimal: { decimal: "-3.14" },
