@@ -32,15 +32,19 @@ export function copyBody(body: Uint8Array): Uint8Array {
   return copy;
 }
 
+/** Whether the memory of a body may be given back: what is as small as a slab may be one. */
+export function isWorthKeeping({ buffer: { byteLength } }: Uint8Array): boolean {
+  return byteLength > SLAB_BYTES && byteLength <= MOST_SPARE_BYTES;
+}
+
 /**
  * Takes the memory of a body back, for others. The first touch of new memory costs more than the copy.
  *
- * @param body One that was made here, that is needed no more, and that nobody else has.
+ * @param body One that was made here and {@linkcode isWorthKeeping}, that is needed no more, and that
+ * nobody else has.
  */
 export function giveBack({ buffer }: Uint8Array): void {
   const { byteLength } = buffer;
-  // What is as small as a slab may be one.
-  if (byteLength <= SLAB_BYTES || byteLength > MOST_SPARE_BYTES) return;
   spares.push(buffer);
   spareBytes += byteLength;
   while (spareBytes > MOST_SPARE_BYTES || spares.length > MOST_SPARES) {

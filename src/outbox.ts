@@ -1,6 +1,6 @@
 import type { DriverChannel, DriverConnection, OutgoingMessage } from "./amqp/driver.ts";
 import type { BackoffOptions } from "./backoff.ts";
-import { dropSpares, giveBack, ownBody } from "./body_store.ts";
+import { dropSpares, giveBack, isWorthKeeping } from "./body_store.ts";
 import { ChannelSession, LEAST_CLOSE_MS } from "./channel_session.ts";
 import { ConfirmWindow, type Send } from "./confirm_window.ts";
 import { findCulprits, mayBreakConnection } from "./culprits.ts";
@@ -25,7 +25,14 @@ import type { PublisherStopResult } from "./publisher_results.ts";
 import type { ResolvedPublisherOptions } from "./publisher_options.ts";
 import type { SendCallbacks } from "./send_options.ts";
 import { Room } from "./room.ts";
-import { brokeConnection, refused, stoppedFirst, target, toUnsent } from "./send_failures.ts";
+import {
+  bodyToHandOut,
+  brokeConnection,
+  refused,
+  stoppedFirst,
+  target,
+  toUnsent,
+} from "./send_failures.ts";
 import { Unnested } from "./unnested.ts";
 
 /** What an outbox needs of the publisher it works for. */
@@ -260,13 +267,19 @@ export class Outbox {
       if (send.returned !== undefined) {
         this.#settle(send, new UnroutableError(target(send), send.returned, send.rewritten));
       } else if (ok) {
-        // The broker has it all. Of an earlier channel nobody knows whether something still reads.
-        if (this.#settle(send) && !send.rewritten) giveBack(send.message.body);
+        if (this.#settle(send)) this.#recycle(send);
       } else {
         this.#settle(send, new NackedError(target(send), send.rewritten));
       }
     }
     this.#pump();
+  }
+
+  /** Gives the memory of a confirmed body back, if nothing reads from it any more. */
+  #recycle({ rewritten, message: { body } }: OpenSend): void {
+    // Of an earlier channel nobody knows whether its socket still reads.
+    if (rewritten || !isWorthKeeping(body)) return;
+    if (this.#session.channel?.isLent(body) === false) giveBack(body);
   }
 
   /** The channel is gone. Returns whether a culprit was found, so that the next may open at once. */
@@ -335,7 +348,7 @@ export class Outbox {
     if (nackCallback !== undefined) {
       this.#host.run("the nackCallback", () => nackCallback(error));
     } else {
-      const failed = { ...target(send), body: ownBody(send.message.body) };
+      const failed = { ...target(send), body: bodyToHandOut(send) };
       this.#host.run("onSendFailure", () => onSendFailure!(error, failed));
     }
   }

@@ -39,10 +39,15 @@ export function brokeConnection(send: Send, cause: Error): PublishError {
   );
 }
 
+/** The body for the program to keep and to change: no socket reads from it any more. */
+export function bodyToHandOut({ written, message: { body } }: Send): Uint8Array {
+  return written ? new Uint8Array(body) : ownBody(body);
+}
+
 /** A send that was given up, as it is handed back to the program. */
 export function toUnsent(send: Send): UnsentMessage {
-  const { body, properties, headers } = send.message;
-  return { ...target(send), body: ownBody(body), properties, headers: headers ?? {} };
+  const { properties, headers } = send.message;
+  return { ...target(send), body: bodyToHandOut(send), properties, headers: headers ?? {} };
 }
 
 /** The publisher came to its end first. */

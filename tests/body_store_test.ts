@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
-import { copyBody, dropSpares, encodeText, giveBack } from "../src/body_store.ts";
+import { copyBody, dropSpares, encodeText, giveBack, isWorthKeeping } from "../src/body_store.ts";
 import { caseName, casesToRun, randomOfCase } from "./support/fuzz.ts";
 
 const SMALL_BYTES = 4_096;
@@ -99,12 +99,11 @@ Deno.test("copyBody uses no memory that is too small, or far too large", () => {
   }
 });
 
-Deno.test("giveBack takes nothing that small bodies share, and keeps no more than 16 MiB", () => {
-  const small = fresh(100);
-  giveBack(small);
-  assertNotStrictEquals(copyBody(new Uint8Array(64 * 1024)).buffer, small.buffer);
+Deno.test("giveBack keeps no more than 16 MiB, and nothing is worth it that small bodies share", () => {
   const megabyte = 1024 * 1024;
-  giveBack(fresh(17 * megabyte));
+  const lengths = [0, 100, 64 * 1024, 64 * 1024 + 1, 16 * megabyte, 17 * megabyte];
+  const worth = lengths.map((length) => isWorthKeeping(fresh(length)));
+  assertEquals(worth, [false, false, false, true, true, false]);
   const given = Array.from({ length: 20 }, () => copyBody(new Uint8Array(megabyte)));
   for (const body of given) giveBack(body);
   const known = new Set(given.map(({ buffer }) => buffer));

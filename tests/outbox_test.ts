@@ -458,6 +458,37 @@ Deno.test("Outbox uses the memory of a large message again once it is confirmed,
   channel.confirm(2);
 });
 
+Deno.test("Outbox does not use the memory of a confirmed message that the socket still reads from", async () => {
+  await using made = outboxForTest();
+  await made.start();
+  const channel = await made.channel();
+  const send = (fill: number) => {
+    made.send("", { body: new Uint8Array(100_000).fill(fill) });
+    return channel.published[channel.published.length - 1].body;
+  };
+  const slow = send(1);
+  channel.lent.add(slow);
+  channel.confirm(1);
+  assertNotStrictEquals(send(2).buffer, slow.buffer);
+  assertEquals(slow, new Uint8Array(100_000).fill(1));
+});
+
+Deno.test("Outbox hands out a copy of what was written, and the very memory of what was not", async () => {
+  const failed: Uint8Array[] = [];
+  await using made = outboxForTest({
+    maxInFlight: 1,
+    onSendFailure: (_error, { body }) => void failed.push(body),
+  });
+  await made.start();
+  const channel = await made.channel();
+  const body = new Uint8Array(100_000).fill(1);
+  for (let count = 0; count < 2; count++) made.send("", { body });
+  const { unknown, unsent } = await made.outbox.stop(0);
+  for (const handedOut of [...failed, unknown[0].body, unsent[0].body]) handedOut.fill(2);
+  assertEquals([failed.length, unknown.length, unsent.length], [2, 1, 1]);
+  assertEquals(channel.published[0].body, body);
+});
+
 Deno.test("Outbox does not use the memory of a message again that was handed back while it was confirmed", async () => {
   const handedBack: Uint8Array[] = [];
   await using made = outboxForTest({

@@ -135,6 +135,10 @@ export class AmqplibChannel implements DriverChannel {
     }
   }
 
+  isLent(body: Uint8Array): boolean {
+    return this.#fast?.isLent(body) ?? true; // amqplib does not tell.
+  }
+
   settle(tag: number, how: Settlement, multiple = false): void {
     try {
       if (this.#fast !== undefined) return this.#fast.settle(tag, how, multiple);

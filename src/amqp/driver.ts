@@ -183,6 +183,8 @@ export interface QueueCounts {
 export interface DriverChannel {
   /** Writes a message; its delivery tag is the next on this channel, counted from 1. */
   publish(message: OutgoingMessage): void;
+  /** Whether the socket may still read from the body of a message that was published on this channel. */
+  isLent(body: Uint8Array): boolean;
   /** Settles one delivery; with `multiple`, acknowledges all up to it that are not settled yet. */
   settle(tag: number, how: Settlement, multiple?: boolean): void;
   prefetch(count: number): Promise<void>;

@@ -76,6 +76,7 @@ export function encodePublish(
 }
 
 function encodeBody(writer: FrameWriter, channel: number, body: Uint8Array, partMax: number): void {
+  if (Math.min(body.length, partMax) > LARGE_BYTES) writer.lend(body);
   for (let offset = 0; offset < body.length; offset += partMax) {
     const part = body.length <= partMax ? body : body.subarray(offset, offset + partMax);
     const isLarge = part.length > LARGE_BYTES;
@@ -85,7 +86,9 @@ function encodeBody(writer: FrameWriter, channel: number, body: Uint8Array, part
     putFrameHead(writer.chunk, start, FRAME_BODY, channel, part.length);
     if (isLarge) {
       writer.advance(at);
-      writer.writeThrough(part);
+      const left = body.length - offset - part.length;
+      const isLastLarge = Math.min(left, partMax) <= LARGE_BYTES;
+      writer.writeThrough(part, isLastLarge ? body : undefined);
     } else {
       writer.chunk.set(part, at);
       at += part.length;

@@ -131,6 +131,11 @@ export class FastChannel {
     this.#connection.sentSinceLastCheck = true;
   }
 
+  /** Whether the socket may still read from this body. */
+  isLent(body: Uint8Array): boolean {
+    return this.#writer.isLent(body);
+  }
+
   settle(tag: number, how: Settlement, multiple: boolean): void {
     this.#checkOpen();
     encodeSettlement(this.#writer, this.#owner.ch, tag, how, multiple);

@@ -37,6 +37,8 @@ export class FrameWriter {
   #flushed = 0;
   #spare: Chunk[] = [];
   #turnEnd = new TurnEnd(() => this.flush());
+  /** What was handed over without a copy and is not written yet, and how often. */
+  #lent = new Map<Uint8Array, number>();
 
   constructor(sink: ByteSink) {
     this.#sink = sink;
@@ -87,10 +89,31 @@ export class FrameWriter {
     }
   }
 
-  /** Puts large bytes, which must not change any more, behind what was collected, without a copy. */
-  writeThrough(bytes: Uint8Array): void {
+  /**
+   * Puts large bytes behind what was collected, without a copy: they must not change any more.
+   *
+   * @param whole What they are the last part of, where somebody may ask whether it {@linkcode isLent}.
+   */
+  writeThrough(bytes: Uint8Array, whole?: Uint8Array): void {
     this.flush();
-    if (this.#sink.writable !== false) this.#sink.write(bytes);
+    if (this.#sink.writable === false) return;
+    if (whole === undefined) return void this.#sink.write(bytes);
+    this.#sink.write(bytes, (error) => {
+      if (error) return; // Who knows whether the system still reads from it.
+      const left = this.#lent.get(whole)! - 1;
+      if (left === 0) this.#lent.delete(whole);
+      else this.#lent.set(whole, left);
+    });
+  }
+
+  /** Bytes are about to be handed over in parts, of which the last is named as such. */
+  lend(bytes: Uint8Array): void {
+    this.#lent.set(bytes, (this.#lent.get(bytes) ?? 0) + 1);
+  }
+
+  /** Whether the socket may still read from these bytes. */
+  isLent(bytes: Uint8Array): boolean {
+    return this.#lent.has(bytes);
   }
 
   /** Writes what was collected. */

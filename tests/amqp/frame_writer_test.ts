@@ -212,3 +212,30 @@ function concat(parts: readonly Uint8Array[]): Uint8Array {
   }
   return whole;
 }
+
+Deno.test("FrameWriter says that bytes are lent until the socket has written the last part of them", () => {
+  const waiting: ((error?: Error) => void)[] = [];
+  const writer = new FrameWriter({ write: (_bytes, done) => void (done && waiting.push(done)) });
+  const [one, other] = [filled(100_000, 1), filled(100_000, 2)];
+  for (const bytes of [one, other, one]) {
+    writer.lend(bytes);
+    writer.writeThrough(bytes.subarray(0, 50_000));
+    writer.writeThrough(bytes.subarray(50_000), bytes);
+  }
+  const lent = () => [writer.isLent(one), writer.isLent(other)];
+  assertEquals([lent(), waiting.length], [[true, true], 3]);
+  waiting[0]();
+  assertEquals(lent(), [true, true]); // It was written twice.
+  waiting[2]();
+  assertEquals(lent(), [false, true]);
+  waiting[1](new Error("The socket was closed"));
+  assertEquals(lent(), [false, true]);
+});
+
+Deno.test("FrameWriter does not say that bytes came back that no socket took", () => {
+  const writer = new FrameWriter({ write: () => {}, writable: false });
+  const bytes = filled(100_000, 1);
+  writer.lend(bytes);
+  writer.writeThrough(bytes, bytes);
+  assertEquals(writer.isLent(bytes), true);
+});

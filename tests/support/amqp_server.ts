@@ -128,7 +128,8 @@ export class AmqpClient {
   #answer: Answer;
   #writing: Promise<unknown> = Promise.resolve();
   #header = new Uint8Array();
-  #body: number[] = [];
+  #body = new Uint8Array();
+  #bodyEnd = 0;
 
   constructor(socket: Deno.Conn, answer: Answer, greet: boolean) {
     this.#socket = socket;
@@ -255,13 +256,13 @@ export class AmqpClient {
   #content(type: 2 | 3, channel: number, payload: Uint8Array<ArrayBuffer>): void {
     if (type === 2) {
       this.#header = payload;
-      this.#body = [];
+      this.#body = new Uint8Array(Number(new DataView(payload.buffer).getBigUint64(4)));
+      this.#bodyEnd = 0;
     } else {
-      this.#body.push(...payload);
+      this.#body.set(payload, this.#bodyEnd);
+      this.#bodyEnd += payload.length;
     }
-    const size = Number(new DataView(this.#header.buffer).getBigUint64(4));
-    if (this.#body.length < size) return;
-    this.received(channel, this.#header, new Uint8Array(this.#body));
+    if (this.#bodyEnd === this.#body.length) this.received(channel, this.#header, this.#body);
   }
 
   #called(call: Call): void {

@@ -180,6 +180,8 @@ export class ScriptedChannel implements DriverChannel {
   open = true;
   /** What it says of its queue. */
   counts: QueueCounts = { ready: 0, consumers: 1 };
+  /** The bodies that the socket still reads from. */
+  readonly lent: Set<Uint8Array> = new Set();
   #lastDelivery = 0;
 
   constructor(connection: ScriptedConnection, events: ChannelEvents) {
@@ -197,6 +199,10 @@ export class ScriptedChannel implements DriverChannel {
     const tag = this.published.length + 1;
     this.connection.driver.script.publish?.(this, tag, message);
     this.published.push(message);
+  }
+
+  isLent(body: Uint8Array): boolean {
+    return this.lent.has(body);
   }
 
   settle(tag: number, how: Settlement, multiple = false): void {
