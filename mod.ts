@@ -56,6 +56,7 @@ export {
   PublisherOverflowError,
   PublishError,
   PublisherStoppedError,
+  SendAbortedError,
   UnroutableError,
 } from "./src/publish_errors.ts";
 

@@ -13,6 +13,8 @@ export interface Send {
   readonly sequence: number;
   /** When its time is over, on the clock of `performance.now()`. */
   readonly deadline: number;
+  /** Whether its time is its own, so that it may be over before that of earlier ones, or after. */
+  readonly expiresByItself: boolean;
   /** Whether its outcome is known: from then on it is only kept where the broker still owes a confirm. */
   settled: boolean;
   /** Whether it was written to a broker at least once. */
@@ -23,6 +25,9 @@ export interface Send {
   returned: string | undefined;
 }
 
+/** So many may be kept that were withdrawn behind others. */
+const MOST_WITHDRAWN = 64;
+
 /**
  * The sends of a publisher whose outcome is open: those that wait to be written, in order, and
  * those that are in flight on the present channel, by delivery tag. Pure bookkeeping: it writes
@@ -32,12 +37,16 @@ export class ConfirmWindow<S extends Send & Linked<S>> {
   #waiting = new Fifo<S>();
   #inFlight = new TagWindow<S>();
   #open = new LinkedList<S>();
+  /** The open sends that expire by themselves. */
+  #openAside = new LinkedList<S>();
+  /** How many were withdrawn before they were written, since that was last looked after. */
+  #withdrawn = 0;
   #bytes = 0;
   #inFlightBytes = 0;
 
   /** How many sends are open. */
   get size(): number {
-    return this.#open.size;
+    return this.#open.size + this.#openAside.size;
   }
 
   /** How many bytes the open sends hold. */
@@ -58,23 +67,38 @@ export class ConfirmWindow<S extends Send & Linked<S>> {
   /** Whether nobody waits any more for the outcome of any message that is in flight. */
   get isOverdue(): boolean {
     // What is in flight was sent before all that waits.
-    const oldest = this.#open.first;
+    const { oldest } = this;
     return oldest === undefined || oldest === this.next();
   }
 
   /** The open sends, in the order of the calls. */
   get open(): Iterable<S> {
-    return this.#open;
+    if (this.#openAside.size === 0) return this.#open;
+    return [...this.#open, ...this.#openAside].sort((one, other) => one.sequence - other.sequence);
   }
 
   /** The oldest of them. */
   get oldest(): S | undefined {
+    const { first } = this.#open;
+    const aside = this.#openAside.first;
+    if (first === undefined || aside === undefined) return first ?? aside;
+    return first.sequence < aside.sequence ? first : aside;
+  }
+
+  /** The oldest of those whose time is that of all, so that none of these expires before it. */
+  get firstToExpire(): S | undefined {
     return this.#open.first;
+  }
+
+  /** The oldest that the broker has not confirmed, whether or not somebody still waits for it. */
+  get oldestInFlight(): S | undefined {
+    for (const send of this.#inFlight.values()) return send;
+    return undefined;
   }
 
   /** Takes in a new send; it waits behind all others. */
   add(send: S): void {
-    this.#open.add(send);
+    this.#listOf(send).add(send);
     this.#bytes += send.bytes;
     this.#waiting.push(send);
   }
@@ -143,9 +167,10 @@ export class ConfirmWindow<S extends Send & Linked<S>> {
   settle(send: S): boolean {
     if (send.settled) return false;
     send.settled = true;
-    this.#open.delete(send);
+    this.#listOf(send).delete(send);
     this.#bytes -= send.bytes;
     this.#dropSettled();
+    if (!send.written) this.#dropWithdrawn();
     return true;
   }
 
@@ -154,6 +179,17 @@ export class ConfirmWindow<S extends Send & Linked<S>> {
     this.#waiting.drain();
     this.#inFlight.clear();
     this.#inFlightBytes = 0;
+  }
+
+  #listOf(send: S): LinkedList<S> {
+    return send.expiresByItself ? this.#openAside : this.#open;
+  }
+
+  /** What is withdrawn while it waits behind others must not pile up there. */
+  #dropWithdrawn(): void {
+    if (++this.#withdrawn < MOST_WITHDRAWN || this.#withdrawn * 2 < this.#waiting.length) return;
+    this.#withdrawn = 0;
+    this.#waiting.prepend(this.#waiting.drain().filter((send) => !send.settled));
   }
 
   #dropSettled(): void {

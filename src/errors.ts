@@ -40,6 +40,7 @@
  * | `NACKED` | `NackedError` | the broker refused a message, as a full queue may |
  * | `CONFIRM_TIMEOUT` | `ConfirmTimeoutError` | a message was not confirmed within `sendTimeoutMs` |
  * | `CONNECTION_LOST` | `ConnectionLostError` | the connection was lost before a confirm |
+ * | `SEND_ABORTED` | `SendAbortedError` | the signal of a send aborted before it was written |
  * | `PUBLISHER_OVERFLOW` | `PublisherOverflowError` | too much waits to be confirmed |
  * | `PUBLISHER_STOPPED` | `PublisherStoppedError` | the publisher is not running |
  */
@@ -74,6 +75,7 @@ export type LapinmqErrorCode =
   | "NACKED"
   | "CONFIRM_TIMEOUT"
   | "CONNECTION_LOST"
+  | "SEND_ABORTED"
   | "PUBLISHER_OVERFLOW"
   | "PUBLISHER_STOPPED";
 

@@ -19,6 +19,12 @@ const MAX_KEY_BYTES = 128;
  * @param table The table.
  */
 export function checkTable(name: string, table: unknown): FieldTable {
+  measureTable(name, table);
+  return table as FieldTable;
+}
+
+/** As {@linkcode checkTable}, and says how many bytes the table takes when it is written. */
+function measureTable(name: string, table: unknown): number {
   if (!isPlainObject(table)) {
     throw new ConfigurationError(
       `Cannot use option "${name}": received ${show(table)}: it must be a plain object`,
@@ -31,14 +37,19 @@ export function checkTable(name: string, table: unknown): FieldTable {
         `${MAX_TABLE_BYTES} bytes; put large values into the body`,
     );
   }
-  return table as FieldTable;
+  return bytes;
 }
 
 /** A copy of a table that was checked, which the program cannot change. */
 export function copyTable(name: string, table: unknown): FieldTable {
-  const checked = checkTable(name, table);
+  return copyAndMeasure(name, table).table;
+}
+
+/** The same, and how many bytes it takes when it is written. */
+export function copyAndMeasure(name: string, table: unknown): { table: FieldTable; bytes: number } {
+  const bytes = measureTable(name, table);
   try {
-    return structuredClone(checked);
+    return { table: structuredClone(table as FieldTable), bytes };
   } catch (cause) {
     throw new ConfigurationError(
       `Cannot use option "${name}": it cannot be copied (${

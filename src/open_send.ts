@@ -1,11 +1,10 @@
-import type { OutgoingMessage } from "./amqp/driver.ts";
 import type { Send } from "./confirm_window.ts";
 import type { Linked } from "./linked_list.ts";
-import type { SendCallbacks } from "./send_options.ts";
+import type { PreparedMessage, SendCallbacks } from "./send_options.ts";
 
 /** A send until its outcome is known, and its promise. */
 export class OpenSend implements Send, Linked<OpenSend> {
-  readonly message: OutgoingMessage;
+  readonly message: PreparedMessage;
   readonly callbacks: SendCallbacks;
   readonly sequence: number;
   readonly deadline: number;
@@ -16,11 +15,13 @@ export class OpenSend implements Send, Linked<OpenSend> {
   written = false;
   rewritten = false;
   returned: string | undefined = undefined;
+  /** Ends what watches this send alone, if anything does. */
+  unwatch: (() => void) | undefined = undefined;
   previous: OpenSend | undefined = undefined;
   next: OpenSend | undefined = undefined;
 
   constructor(
-    message: OutgoingMessage,
+    message: PreparedMessage,
     callbacks: SendCallbacks,
     sequence: number,
     deadline: number,
@@ -40,6 +41,10 @@ export class OpenSend implements Send, Linked<OpenSend> {
   }
 
   get bytes(): number {
-    return this.message.body.byteLength;
+    return this.message.bytes;
+  }
+
+  get expiresByItself(): boolean {
+    return this.message.sendTimeoutMs !== undefined;
   }
 }

@@ -1,4 +1,4 @@
-import type { DriverChannel, DriverConnection, OutgoingMessage } from "./amqp/driver.ts";
+import type { DriverChannel, DriverConnection } from "./amqp/driver.ts";
 import type { BackoffOptions } from "./backoff.ts";
 import { dropSpares, giveBack, isWorthKeeping } from "./body_store.ts";
 import { ChannelSession, LEAST_CLOSE_MS } from "./channel_session.ts";
@@ -19,11 +19,12 @@ import {
   PublisherOverflowError,
   type PublishError,
   PublisherStoppedError,
+  SendAbortedError,
   UnroutableError,
 } from "./publish_errors.ts";
 import type { PublisherStopResult } from "./publisher_results.ts";
 import type { ResolvedPublisherOptions } from "./publisher_options.ts";
-import type { SendCallbacks } from "./send_options.ts";
+import type { PreparedMessage, SendCallbacks } from "./send_options.ts";
 import { Room } from "./room.ts";
 import {
   bodyToHandOut,
@@ -34,6 +35,7 @@ import {
   toUnsent,
 } from "./send_failures.ts";
 import { Unnested } from "./unnested.ts";
+import { type SendWatcher, watchSend } from "./watch_send.ts";
 
 /** What an outbox needs of the publisher it works for. */
 export interface OutboxHost {
@@ -59,12 +61,16 @@ export class Outbox {
   #lastSequence = 0;
   /** Up to this send, messages go one at a time until it shows which one the broker refuses. */
   #probeUntil = 0;
-  #expiry = new Expiry<OpenSend>(() => this.#window.oldest, (send) => this.#expire(send));
+  #expiry = new Expiry<OpenSend>(() => this.#window.firstToExpire, (send) => this.#expire(send));
   #room = new Room(() => this.#hasRoom());
   #unobserve: () => void = () => {};
   /** Gives the channel up, so that a fresh one takes its place. */
   #drop: (cause: Error) => void = () => {};
   #refusals = new Unnested();
+  #watcher: SendWatcher = {
+    expire: (send) => this.#expire(send),
+    abort: (send) => this.#withdraw(send),
+  };
 
   constructor(
     link: Link,
@@ -98,17 +104,18 @@ export class Outbox {
 
   /** Takes a message in. `refusal` says why it cannot, where the publisher is not running. */
   send(
-    message: OutgoingMessage,
+    message: PreparedMessage,
     callbacks: SendCallbacks,
     refusal: string | undefined,
   ): Promise<void> {
-    const deadline = performance.now() + this.#options.sendTimeoutMs;
+    const deadline = performance.now() + this.#timeoutOf(message);
     const send = new OpenSend(message, callbacks, ++this.#lastSequence, deadline);
     const error = this.#whyRefused(send, refusal);
     this.#counter.sent(send.sequence);
     if (error === undefined) {
       this.#window.add(send);
       this.#expiry.watch();
+      watchSend(send, this.#watcher);
       this.#pump();
     } else {
       send.settled = true;
@@ -118,7 +125,7 @@ export class Outbox {
   }
 
   /** The answer to a send whose arguments are wrong. */
-  refuse(error: Error, callbacks: SendCallbacks): Promise<void> {
+  refuse(error: ConfigurationError, callbacks: SendCallbacks): Promise<void> {
     const rejected = Promise.reject(error);
     const { nackCallback } = callbacks;
     if (nackCallback !== undefined) {
@@ -192,6 +199,8 @@ export class Outbox {
         target(send),
       );
     }
+    const { signal } = send.message;
+    if (signal?.aborted) return new SendAbortedError(target(send), signal.reason);
     const { maxBufferedMessages, maxBufferedBytes } = this.#options;
     if (this.#window.size >= maxBufferedMessages) {
       return new PublisherOverflowError(
@@ -329,6 +338,7 @@ export class Outbox {
 
   /** Tells the program the outcome of a send, once. */
   #conclude(send: OpenSend, error: PublishError | undefined): void {
+    send.unwatch?.();
     const { ackCallback } = send.callbacks;
     if (error === undefined) {
       if (ackCallback !== undefined) this.#host.run("the ackCallback", ackCallback);
@@ -361,19 +371,34 @@ export class Outbox {
 
   #expire(send: OpenSend): void {
     const { reason, cause } = this.#whyUnconfirmed();
-    const { sendTimeoutMs } = this.#options;
+    const timeoutMs = this.#timeoutOf(send.message);
     const { written } = send;
-    this.#settle(
-      send,
-      new ConfirmTimeoutError(target(send), sendTimeoutMs, written, reason, cause),
-    );
+    this.#settle(send, new ConfirmTimeoutError(target(send), timeoutMs, written, reason, cause));
     this.#dropIfStuck();
+  }
+
+  /** Its signal aborted. What is written cannot be called back: that goes on. */
+  #withdraw(send: OpenSend): void {
+    if (send.written) return;
+    this.#settle(send, new SendAbortedError(target(send), send.message.signal?.reason));
+  }
+
+  /** How long the confirm of a message is waited for. */
+  #timeoutOf({ sendTimeoutMs }: PreparedMessage): number {
+    return sendTimeoutMs ?? this.#options.sendTimeoutMs;
   }
 
   /** Where confirms that are overdue fill the window, nothing could ever be written again. */
   #dropIfStuck(): void {
     if (this.#session.channel === undefined || this.#link.blocked !== undefined) return;
     if (this.#mayWrite() || !this.#window.isOverdue) return;
+    // That a send wanted to wait for less says nothing about the broker.
+    const { oldestInFlight } = this.#window;
+    const own = oldestInFlight?.message.sendTimeoutMs ?? this.#options.sendTimeoutMs;
+    const spared = this.#options.sendTimeoutMs - own;
+    if (oldestInFlight !== undefined && performance.now() < oldestInFlight.deadline + spared) {
+      return;
+    }
     this.#drop(
       new ChannelError(
         `The broker has confirmed none of the ${this.#window.inFlight} messages in flight in time`,

@@ -169,6 +169,24 @@ export class PublisherStoppedError extends PublishError {
   }
 }
 
+/** The `signal` of the send aborted before the message was written: it was not sent, and will not be. */
+export class SendAbortedError extends PublishError {
+  /**
+   * Makes the error.
+   *
+   * @param target Which message it is.
+   * @param reason The reason of the signal, which becomes the cause.
+   */
+  constructor(target: PublishTarget, reason: unknown) {
+    super(
+      `Cannot send message ${target.messageId} to ${describeTarget(target)}: its signal aborted ` +
+        `before it was written: it was not sent; send it again if it is still wanted`,
+      target,
+      { code: "SEND_ABORTED", cause: reason },
+    );
+  }
+}
+
 /** Too many messages or bytes already wait to be confirmed. */
 export class PublisherOverflowError extends PublishError {
   /**

@@ -1,4 +1,3 @@
-import type { OutgoingMessage } from "./amqp/driver.ts";
 import { type Connection, coreOf } from "./connection.ts";
 import type { ConnectionUser } from "./connection_core.ts";
 import { useConnection } from "./use_connection.ts";
@@ -13,7 +12,9 @@ import type {
   PublisherStopResult,
 } from "./publisher_results.ts";
 import {
+  badOptions,
   NO_CALLBACKS,
+  type PreparedMessage,
   prepareMessage,
   prepareMessageToQueue,
   type SendCallbacks,
@@ -163,7 +164,8 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
    * `ConfigurationError` if an option has a bad value (nothing is sent), with an `UnroutableError`
    * if no queue receives it, with a `NackedError` if the broker refuses it, with a
    * `ConfirmTimeoutError` if its outcome is unknown after `sendTimeoutMs`, with a
-   * `PublisherOverflowError` if too much is waiting, with a `PublisherStoppedError` if the publisher
+   * `PublisherOverflowError` if too much is waiting, with a `SendAbortedError` if its `signal` aborts
+   * before it is written, with a `PublisherStoppedError` if the publisher
    * is not running, and with a `PublishError` whose `cause` is the broker's answer if it closes the
    * channel because of this message, for instance an `ExchangeNotFoundError`.
    */
@@ -197,7 +199,7 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
   // Not an `async` function: the promise that is returned is the very one that is rejected, so that
   // whether the program handles it is for the program alone to say.
   #send<Options>(
-    prepare: (options: Options, newId: () => string) => OutgoingMessage,
+    prepare: (options: Options, newId: () => string) => PreparedMessage,
     options: Options,
   ): Promise<void> {
     let callbacks: SendCallbacks = NO_CALLBACKS;
@@ -206,7 +208,7 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
       const message = prepare(options, this.#newId);
       return this.#outbox.send(message, callbacks, this.#notRunning());
     } catch (error) {
-      return this.#outbox.refuse(error as Error, callbacks);
+      return this.#outbox.refuse(badOptions(error), callbacks);
     }
   }
 

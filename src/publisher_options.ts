@@ -47,8 +47,8 @@ export interface PublisherOptions {
    */
   maxBufferedMessages?: number;
   /**
-   * How many bytes their bodies may have together, 1 to 9 007 199 254 740 991; more are refused. A
-   * single message is taken whatever its size.
+   * How many bytes their bodies, their headers and the texts among their properties may have together,
+   * 1 to 9 007 199 254 740 991; more are refused. A single message is taken whatever its size.
    *
    * @default {67108864}
    */

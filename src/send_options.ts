@@ -2,19 +2,30 @@ import type { FieldTable, OutgoingMessage } from "./amqp/driver.ts";
 import { MAX_DATE_SECONDS } from "./amqp/field_values.ts";
 import { copyBody, encodeText } from "./body_store.ts";
 import { ConfigurationError } from "./errors.ts";
-import { copyTable } from "./headers.ts";
+import { copyAndMeasure } from "./headers.ts";
+import type { PublishError } from "./publish_errors.ts";
 import { encodeRawText, isSendable } from "./raw_text.ts";
-import { integer, knownOptions, optionalFunction, refuse, show, text } from "./validate.ts";
+import {
+  boolean,
+  integer,
+  knownOptions,
+  optionalFunction,
+  optionalMilliseconds,
+  optionalSignal,
+  refuse,
+  show,
+  text,
+} from "./validate.ts";
 
 /** Called with the outcome of one message, each at most once. They may be asynchronous. */
 export interface SendCallbacks {
   /** The broker has confirmed the message. */
   ackCallback?: () => unknown;
   /**
-   * The message failed, for whatever reason. The promise of the send rejects as well, but counts
-   * as handled.
+   * The message failed, for whatever reason: with a `ConfigurationError` if an option has a bad
+   * value, else with a `PublishError`. The promise of the send rejects as well, but counts as handled.
    */
-  nackCallback?: (error: Error) => unknown;
+  nackCallback?: (error: PublishError | ConfigurationError) => unknown;
 }
 
 /** What can be said of a message, beside its body and destination. */
@@ -65,6 +76,26 @@ export interface MessageOptions {
   appId?: string;
   /** Called with the outcome. */
   callbacks?: SendCallbacks;
+  /**
+   * Whether the broker is to return the message if no queue receives it, so that the send rejects with
+   * an `UnroutableError`. With `false` the broker drops such a message and confirms it: the send
+   * resolves, and **nobody is told of the loss**.
+   *
+   * @default {true}
+   */
+  mandatory?: boolean;
+  /**
+   * In place of the publisher's `sendTimeoutMs`, for this message: how long its confirm is waited for,
+   * in milliseconds from the call on, 1 to 2 147 483 647. Then it rejects with a
+   * `ConfirmTimeoutError`; what has not been written by then is never sent.
+   */
+  sendTimeoutMs?: number;
+  /**
+   * Withdraws the message when it aborts, as long as it has not been written to the broker: it is
+   * never sent, and rejects with a `SendAbortedError` whose `cause` is the signal's reason. Once it
+   * has been written nothing can call it back, so that its outcome is awaited as that of any other.
+   */
+  signal?: AbortSignal;
 }
 
 /** A message to an exchange. */
@@ -106,12 +137,25 @@ const MESSAGE_OPTIONS = [
   "timestamp",
   "callbacks",
   ...TEXT_PROPERTIES,
+  "mandatory",
+  "sendTimeoutMs",
+  "signal",
 ];
 const TO_EXCHANGE = ["exchange", "routingKey", ...MESSAGE_OPTIONS];
 const TO_QUEUE = ["queueName", ...MESSAGE_OPTIONS];
 
 /** The queue of RabbitMQ's direct reply-to, which older brokers return even when they deliver. */
 const DIRECT_REPLY_TO = "amq.rabbitmq.reply-to";
+
+/** A message that was checked and encoded. */
+export interface PreparedMessage extends OutgoingMessage {
+  /** What it counts towards the bytes that are buffered. */
+  readonly bytes: number;
+  /** How long its confirm is waited for, if that is not up to the publisher. */
+  readonly sendTimeoutMs: number | undefined;
+  /** What withdraws it, if anything. */
+  readonly signal: AbortSignal | undefined;
+}
 
 /** The callbacks of a send that has none. */
 export const NO_CALLBACKS: SendCallbacks = {};
@@ -127,8 +171,19 @@ export function sendCallbacks(options: unknown): SendCallbacks {
   };
 }
 
+/** What is wrong with the options of a send, whoever noticed it: a getter of theirs may throw anything. */
+export function badOptions(error: unknown): ConfigurationError {
+  if (error instanceof ConfigurationError) return error;
+  return new ConfigurationError(
+    `Cannot read the options of this send: ${
+      error instanceof Error ? error.message : show(error)
+    }: pass a plain object whose properties can be read`,
+    { cause: error },
+  );
+}
+
 /** Checks and encodes a message to an exchange. */
-export function prepareMessage(options: SendMessageOptions, newId: () => string): OutgoingMessage {
+export function prepareMessage(options: SendMessageOptions, newId: () => string): PreparedMessage {
   knownOptions("message", options, TO_EXCHANGE);
   const routingKey = options.routingKey === undefined ? "" : text("routingKey", options.routingKey);
   return prepare(text("exchange", options.exchange), routingKey, options, newId);
@@ -138,7 +193,7 @@ export function prepareMessage(options: SendMessageOptions, newId: () => string)
 export function prepareMessageToQueue(
   options: SendToQueueOptions,
   newId: () => string,
-): OutgoingMessage {
+): PreparedMessage {
   knownOptions("message", options, TO_QUEUE);
   if (options.queueName === "") {
     refuse(
@@ -156,9 +211,10 @@ function prepare(
   routingKey: string,
   options: MessageOptions,
   newId: () => string,
-): OutgoingMessage {
+): PreparedMessage {
+  let bytes = 0;
   for (const name of TEXT_PROPERTIES) {
-    if (options[name] !== undefined) property(name, options[name]);
+    if (options[name] !== undefined) bytes += property(name, options[name]).length;
   }
   if (options.deliveryMode !== undefined && ![1, 2].includes(options.deliveryMode)) {
     refuse("deliveryMode", options.deliveryMode, "1 or 2");
@@ -170,6 +226,16 @@ function prepare(
     const range = { min: 0, max: 4_294_967_295, unit: "milliseconds" };
     integer("expirationMs", options.expirationMs, range, 0);
   }
+  // The table is copied: what the program changes later must not change a message that waits.
+  let headers: FieldTable | undefined;
+  if (options.headers !== undefined) {
+    const copy = copyAndMeasure("headers", options.headers);
+    headers = copy.table;
+    bytes += copy.bytes;
+  }
+  const mandatory = boolean("mandatory", options.mandatory, true);
+  const sendTimeoutMs = optionalMilliseconds("sendTimeoutMs", options.sendTimeoutMs, 1);
+  const signal = optionalSignal("signal", options.signal);
   const { body, contentType } = encodeBody(options);
   return {
     exchange,
@@ -188,9 +254,11 @@ function prepare(
       userId: options.userId,
       appId: options.appId,
     },
-    // The table is copied: what the program changes later must not change a message that waits.
-    headers: options.headers === undefined ? undefined : copyTable("headers", options.headers),
-    mandatory: !(exchange === "" && routingKey.startsWith(DIRECT_REPLY_TO)),
+    headers,
+    mandatory: mandatory && !(exchange === "" && routingKey.startsWith(DIRECT_REPLY_TO)),
+    bytes: bytes + body.byteLength,
+    sendTimeoutMs,
+    signal,
   };
 }
 
@@ -240,10 +308,10 @@ function toJson(value: unknown): string {
 }
 
 /** A text as it is; one that was read from bytes that are not UTF-8 stands for those bytes. */
-function property(name: string, value: unknown): void {
+function property(name: string, value: unknown): string {
   const isRaw = typeof value === "string" && !value.isWellFormed() && isSendable(value) &&
     encodeRawText(value).length <= 255;
-  if (!isRaw) text(name, value);
+  return isRaw ? value : text(name, value);
 }
 
 function checkTimestamp(timestamp: unknown): Date | number | undefined {

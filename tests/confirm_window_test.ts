@@ -17,6 +17,7 @@ function send(sequence: number, options: Partial<Send> = {}): TestSend {
     messageId: `id-${sequence}`,
     bytes: 10,
     sequence,
+    expiresByItself: false,
     deadline: sequence,
     settled: false,
     written: false,

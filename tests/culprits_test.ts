@@ -16,6 +16,7 @@ function send(sequence: number, exchange: string, size = 1, routingKey = ""): Se
     bytes: size,
     sequence,
     deadline: 0,
+    expiresByItself: false,
     settled: false,
     written: true,
     rewritten: false,

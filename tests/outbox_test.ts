@@ -22,10 +22,13 @@ import {
   PublisherOverflowError,
   PublishError,
   PublisherStoppedError,
+  SendAbortedError,
   UnroutableError,
 } from "../src/publish_errors.ts";
+import { prepareMessage } from "../src/send_options.ts";
 import { eventually } from "./support/eventually.ts";
 import { outboxForTest } from "./support/outbox_for_test.ts";
+import { usedMemory } from "./support/used_memory.ts";
 import { frozen } from "./support/scripted_driver.ts";
 
 /** Lets everything run that waits for nothing but its turn. */
@@ -640,6 +643,187 @@ Deno.test("Outbox survives a callback that stops it", async () => {
   const outcomes = await Promise.all(sends.map(({ outcome }) => outcome));
   assertEquals(outcomes.slice(0, 2), [undefined, undefined]);
   assertInstanceOf(outcomes[2], PublisherStoppedError);
+});
+
+Deno.test("Outbox withdraws what is not written when its signal aborts, and writes all others", async () => {
+  await using made = outboxForTest({ maxInFlight: 1 });
+  await made.start();
+  const channel = await made.channel();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const sends = ["a", "b", "c", "d"].map((body, index) =>
+    made.send(body, index % 2 === 0 ? { signal } : {})
+  );
+  controller.abort("changed my mind");
+  const error = await sends[2].outcome;
+  assertInstanceOf(error, SendAbortedError);
+  assertEquals([error.code, error.cause, error.mayHaveArrived], [
+    "SEND_ABORTED",
+    "changed my mind",
+    false,
+  ]);
+  const late = await made.send("late", { signal }).outcome;
+  assertInstanceOf(late, SendAbortedError);
+  for (let tag = 1; tag <= 3; tag++) channel.confirm(tag);
+  // The first was written already: its outcome is that of the broker.
+  assertEquals(await Promise.all([0, 1, 3].map((index) => sends[index].outcome)), [
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  assertEquals(channel.bodies, ["a", "b", "d"]);
+  assertEquals(await made.outbox.flush(), { confirmed: 3, failed: 2 });
+});
+
+Deno.test("Outbox sends again what was written, although its signal has aborted", async () => {
+  await using made = outboxForTest();
+  await made.start();
+  const channel = await made.channel();
+  const controller = new AbortController();
+  const send = made.send("a", { signal: controller.signal });
+  channel.connection.lose();
+  controller.abort();
+  const next = await made.channel(channel);
+  await eventually("it is written again", () => next.bodies.length === 1);
+  next.confirm(1);
+  assertEquals(await send.outcome, undefined);
+});
+
+Deno.test("Outbox leaves nothing on a signal whose sends are settled", async () => {
+  await using made = outboxForTest();
+  await made.start();
+  const channel = await made.channel();
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const { addEventListener, removeEventListener } = signal;
+  signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+    listeners++;
+    addEventListener.apply(signal, args);
+  };
+  signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
+    listeners--;
+    removeEventListener.apply(signal, args);
+  };
+  const sends = ["a", "b"].map((body) => made.send(body, { signal }));
+  assertEquals(listeners, 2);
+  channel.confirm(1);
+  channel.confirm(2, false, false);
+  await Promise.all(sends.map(({ outcome }) => outcome));
+  assertEquals(listeners, 0);
+});
+
+Deno.test("Outbox ends each send at its own time, in whatever order that is", async () => {
+  await using made = outboxForTest({ maxInFlight: 2, sendTimeoutMs: 100 });
+  await made.start();
+  const channel = await made.channel();
+  const settled: string[] = [];
+  const send = (body: string, sendTimeoutMs?: number) => {
+    const sent = made.send(body, { sendTimeoutMs });
+    void sent.outcome.then(() => settled.push(body));
+    return sent;
+  };
+  const long = send("long", 600_000);
+  const usual = send("usual");
+  const short = send("short", 1);
+  const error = await short.outcome;
+  assertInstanceOf(error, ConfirmTimeoutError);
+  assertEquals([error.written, error.mayHaveArrived], [false, false]);
+  assert(error.message.includes("within 1 ms"), error.message);
+  const late = await usual.outcome;
+  assertInstanceOf(late, ConfirmTimeoutError);
+  assertEquals([late.written, late.mayHaveArrived], [true, true]);
+  channel.confirm(1);
+  assertEquals(await long.outcome, undefined);
+  assertEquals(settled, ["short", "usual", "long"]);
+  assertEquals(channel.bodies, ["long", "usual"]);
+});
+
+Deno.test("Outbox does not give its channel up for a send that wanted to wait for less", async () => {
+  await using made = outboxForTest({ kind: "sync" });
+  await made.start();
+  const channel = await made.channel();
+  for (let count = 0; count < 3; count++) {
+    assertInstanceOf(await made.send("x", { sendTimeoutMs: 1 }).outcome, ConfirmTimeoutError);
+  }
+  const next = made.send("next");
+  channel.confirm(1);
+  channel.confirm(2);
+  assertEquals([await next.outcome, channel.bodies], [undefined, ["x", "next"]]);
+});
+
+Deno.test("Outbox keeps nothing of what is withdrawn behind a send that waits", async () => {
+  await using made = outboxForTest({ maxInFlight: 1 });
+  await made.start();
+  const channel = await made.channel();
+  made.send("in flight");
+  made.send("waits");
+  const before = usedMemory();
+  for (let count = 0; count < 1_000; count++) {
+    const controller = new AbortController();
+    void made.send("", { body: new Uint8Array(100_000), signal: controller.signal });
+    controller.abort();
+  }
+  await turns();
+  const grown = usedMemory() - before;
+  assert(grown < 30_000_000, `${grown} bytes are kept`);
+  channel.confirm(1);
+  assertEquals(channel.bodies, ["in flight", "waits"]);
+  channel.confirm(2);
+});
+
+Deno.test("Outbox counts headers and properties as bytes", async () => {
+  for (
+    const options of [{ headers: { text: "x".repeat(995) } }, { correlationId: "c".repeat(250) }]
+  ) {
+    await using made = outboxForTest({ maxBufferedBytes: 10_000 });
+    await made.start();
+    const sends = Array.from({ length: 100 }, () => made.send("", options));
+    const channel = await made.channel();
+    channel.confirm(100, true);
+    const outcomes = await Promise.all(sends.map(({ outcome }) => outcome));
+    const taken = outcomes.filter((outcome) => outcome === undefined).length;
+    assertEquals(taken, "headers" in options ? 9 : 40);
+  }
+});
+
+Deno.test("Outbox says which failed messages may have arrived, and which have not for sure", async () => {
+  await using made = outboxForTest({ maxInFlight: 5 });
+  await made.start();
+  const first = await made.channel();
+  const mayHaveArrived = async ({ outcome }: { outcome: Promise<Error | undefined> }) => {
+    const error = await outcome;
+    assertInstanceOf(error, PublishError);
+    return [error.code, error.mayHaveArrived];
+  };
+  const nacked = made.send("a");
+  const returned = made.send("b");
+  first.confirm(1, false, false);
+  first.return(2);
+  first.confirm(2);
+  const again = made.send("c");
+  first.connection.lose();
+  const second = await made.channel(first);
+  await eventually("it is written again", () => second.bodies.length === 1);
+  second.confirm(1, false, false);
+  assertEquals(await mayHaveArrived(nacked), ["NACKED", false]);
+  assertEquals(await mayHaveArrived(returned), ["UNROUTABLE", false]);
+  assertEquals(await mayHaveArrived(again), ["NACKED", true]); // Of its first copy nobody knows.
+  // The exchange may have been there for the first of them.
+  const missing = ["a", "b", "c"].map((body) => made.send(body, { exchange: "missing" }));
+  const replyText = "NOT_FOUND - no exchange 'missing' in vhost '/'";
+  second.lose(new ExchangeNotFoundError("missing", { replyText, replyCode: 404 }));
+  assertEquals(await Promise.all(missing.map(mayHaveArrived)), [
+    ["EXCHANGE_NOT_FOUND", true],
+    ["EXCHANGE_NOT_FOUND", true],
+    ["EXCHANGE_NOT_FOUND", false],
+  ]);
+  await made.channel(second);
+  const sends = ["a", "b", "c", "d", "e", "f"].map((body) => made.send(body));
+  await made.outbox.stop(0);
+  assertEquals(await Promise.all(sends.map(mayHaveArrived)), [
+    ...Array(5).fill(["PUBLISHER_STOPPED", true]),
+    ["PUBLISHER_STOPPED", false],
+  ]);
 });
 
 Deno.test("Outbox gives what failed without a nackCallback to onSendFailure", async () => {

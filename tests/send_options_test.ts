@@ -61,6 +61,25 @@ Deno.test("prepareMessageToQueue goes through the default exchange, to a queue w
   }
 });
 
+Deno.test("prepareMessage counts what a message holds beside its destination and its generated id", () => {
+  const cases: [object, number][] = [
+    [{ body: "12345" }, 5],
+    [{ body: "", routingKey: "key", priority: 1 }, 0],
+    [{ body: "1", correlationId: "123", messageId: "12" }, 6],
+    [{ body: "1", headers: { a: "12" } }, 14],
+  ];
+  for (const [options, bytes] of cases) assertEquals(prepare(options).bytes, bytes);
+});
+
+Deno.test("prepareMessage is mandatory unless it is told otherwise", () => {
+  assertEquals(
+    [{}, { mandatory: true }, { mandatory: false }].map((options) =>
+      prepare({ body: "", ...options }).mandatory
+    ),
+    [true, true, false],
+  );
+});
+
 Deno.test("prepareMessage refuses bad options by name (failure modes 27 and 42)", () => {
   const circular: Record<string, unknown> = {};
   circular.again = circular;
@@ -100,7 +119,10 @@ Deno.test("prepareMessage refuses bad options by name (failure modes 27 and 42)"
     [{ body: "", headers: circular }, `"headers`],
     [{ body: "", headers: { a: "x".repeat(70_000) } }, `"headers"`],
     [{ body: "", persistent: false }, `"persistent"`],
-    [{ body: "", mandatory: false }, `"mandatory"`],
+    [{ body: "", mandatory: "no" }, `"mandatory"`],
+    [{ body: "", sendTimeoutMs: 0 }, `"sendTimeoutMs"`],
+    [{ body: "", sendTimeoutMs: 2 ** 31 }, `"sendTimeoutMs"`],
+    [{ body: "", signal: {} }, `"signal"`],
   ];
   for (const [options, name] of bad) {
     const { message } = assertThrows(() => prepare(options), ConfigurationError);

@@ -1,10 +1,13 @@
 /** A publisher that is asked for more than there is room for. */
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
-import { NackedError, Publisher } from "../../mod.ts";
+import { NackedError, Publisher, PublisherOverflowError } from "../../mod.ts";
 import { connectionForTest } from "../support/broker.ts";
+import { eventually } from "../support/eventually.ts";
 import { program } from "../support/program.ts";
 import { topology } from "../support/topology.ts";
+import { usedMemory } from "../support/used_memory.ts";
+import { startWiretap } from "../support/wiretap.ts";
 
 for (const type of ["classic", "quorum"]) {
   Deno.test(`44 x-overflow reject-publish: what does not fit in a ${type} queue is a NackedError`, async () => {
@@ -71,4 +74,31 @@ Deno.test("45 a million sends without awaiting: memory stays bounded, refused pa
   assertEquals(counts.confirmed + counts.PUBLISHER_OVERFLOW, 1_000_000);
   assertEquals([counts.flushed, counts.failed], [counts.confirmed, counts.PUBLISHER_OVERFLOW]);
   assert(counts.confirmed >= 100_000);
+});
+
+Deno.test("77 large headers count as bytes: what is over the limit is refused", async () => {
+  await using made = await topology();
+  const queue = await made.queue();
+  await using wiretap = startWiretap();
+  await using connection = connectionForTest(wiretap.address);
+  const refused: Error[] = [];
+  const publisher = new Publisher({
+    connection,
+    maxBufferedBytes: 1_000_000,
+    onSendFailure: (error) => void refused.push(error),
+  });
+  await publisher.start();
+  wiretap.withhold();
+  const before = usedMemory();
+  for (let index = 0; index < 20_000; index++) {
+    const headers = { large: `${index}`.padEnd(10_000, "x") };
+    void publisher.sendMessageToQueue({ queueName: queue, body: "", headers });
+  }
+  await eventually("the rest is refused", () => refused.length === 20_000 - 99);
+  const grown = usedMemory() - before;
+  refused.forEach((error) => assertInstanceOf(error, PublisherOverflowError));
+  // The errors are kept as well.
+  assert(grown < 60_000_000, `${grown} bytes more are in use`);
+  wiretap.release();
+  assertEquals(await publisher.flush(), { confirmed: 99, failed: 20_000 - 99 });
 });
