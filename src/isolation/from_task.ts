@@ -1,8 +1,8 @@
 import type { FromTask, PlainError } from "./wire.ts";
 
 /**
- * What a process tells, or `undefined` where it is something else: a task can write to the channel
- * too, by `process.send`, and one that may do nothing is not to end the program by that.
+ * What a process tells, or `undefined` where it is something else: a task that has found a way to write
+ * to the channel, and may do nothing else, is not to end the program by that.
  */
 export function readFromTask(value: unknown): FromTask | undefined {
   return isRecord(value) && isFromTask(value) ? value : undefined;

@@ -20,7 +20,7 @@ export async function serveProcess(importTask: ImportTask): Promise<never> {
     onOsSignal(signal, () => {});
   }
   process.on("disconnect", () => exit(0));
-  const post = (message: FromTask, sent?: () => void) => process.send?.(message, sent);
+  const post = takeChannel();
   const end = (event: Event, thrown: unknown) => {
     event.preventDefault(); // It would end the process before the program has been told.
     post({ kind: "ending", error: plainError(thrown) }, () => exit(1));
@@ -34,4 +34,14 @@ export async function serveProcess(importTask: ImportTask): Promise<never> {
     listen: (listener) => process.on("message", (message) => listener(message as ToTask)),
   }, importTask);
   return await new Promise(() => {});
+}
+
+/**
+ * The way to the program, which is taken from the task: whatever is sent the program holds in memory as
+ * a whole before it can look at it, and a task that may do nothing is not to fill that.
+ */
+function takeChannel(): (message: FromTask, sent?: () => void) => void {
+  const send = process.send?.bind(process);
+  Object.defineProperty(process, "send", { value: undefined });
+  return (message, sent) => send?.(message, sent);
 }

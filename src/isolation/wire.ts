@@ -60,16 +60,30 @@ export type FromTask =
 /** How many causes of an error cross with it. */
 const MOST_CAUSES = 8;
 
-/** An error, or whatever else was thrown, as plain data. Never throws. */
+/** How much of each of its texts crosses: both sides hold it in memory, and it ends up in a log. */
+const MOST_CHARACTERS = 16 * 1024;
+
+// As they are before a task module is loaded, which may replace whatever is global.
+const asText = String;
+const firstOf: (text: string, from: number, to: number) => string = Function.prototype.call.bind(
+  String.prototype.slice,
+);
+
+function limited(value: unknown): string {
+  const text = asText(value);
+  return text.length <= MOST_CHARACTERS ? text : firstOf(text, 0, MOST_CHARACTERS) + " …";
+}
+
+/** An error, or whatever else was thrown, as plain data: no more than some 400 KB. Never throws. */
 export function plainError(thrown: unknown, causes = MOST_CAUSES): PlainError {
   try {
-    if (!(thrown instanceof Error)) return { name: "Error", message: String(thrown) };
+    if (!(thrown instanceof Error)) return { name: "Error", message: limited(thrown) };
     const { name, message, stack, cause } = thrown;
     return {
       // Whoever throws may have set them to anything, and only texts are sure to cross.
-      name: String(name),
-      message: String(message),
-      ...(typeof stack === "string" ? { stack } : {}),
+      name: limited(name),
+      message: limited(message),
+      ...(typeof stack === "string" ? { stack: limited(stack) } : {}),
       ...(cause === undefined || causes === 0 ? {} : { cause: plainError(cause, causes - 1) }),
     };
   } catch {

@@ -148,11 +148,8 @@ Deno.test("ProcessWorker tells that an idle process ended", async () => {
 
 Deno.test("ProcessWorker does not lose an answer to the end that follows it", async () => {
   await using worker = await processOf(`
-    import process from "node:process";
-    process.on("message", () => {});
     export default defineTask(() => {
-      const { send } = process;
-      process.send = (told) => send.call(process, told, () => Deno.exit(0));
+      setTimeout(() => Deno.exit(0), 50);
       return MessageStatus.SUCCESS;
     });`);
   assertEquals(await worker.run(wireMessage({})), { kind: "ack" });
@@ -202,21 +199,29 @@ Deno.test("ProcessWorker does not wait for programs that the task has started", 
   assertEquals(await worker.ended, exited);
 });
 
-Deno.test("ProcessWorker is not misled by what a task writes to the channel", async () => {
+Deno.test("ProcessWorker keeps its channel from the task, which might fill the memory of the program", async () => {
   await using worker = await processOf(`
     import process from "node:process";
-    export default defineTask(async () => {
-      const error = { name: "Error", message: "cyclic" };
-      error.cause = error;
-      const told = [
-        1, null, "ready", { kind: "ready" }, { kind: "done" }, { kind: "ending" }, { kind: "ending", error },
-        { kind: "unusable" }, { cmd: "NODE_HANDLE", type: "net.Server" }, { cmd: "NODE_HANDLE_ACK" },
-      ];
-      for (const one of told) await new Promise((resolve) => process.send(one, resolve));
-      return MessageStatus.SUCCESS;
+    export default defineTask(() => {
+      const own = ["send", "_send"].filter((name) => process[name] !== undefined);
+      throw new Error("can write by " + own.join());
     });`);
-  assertEquals(await worker.run(wireMessage({})), { kind: "ack" });
-  assertEquals(await worker.run(wireMessage({})), { kind: "ack" });
+  assertEquals((await worker.run(wireMessage({}))).failure?.message, "can write by ");
+});
+
+Deno.test("ProcessWorker takes in no more than the beginning of an error", async () => {
+  await using worker = await processOf(`
+    export default defineTask(() => {
+      String.prototype.slice = function () { return this; };
+      globalThis.String = () => "long".repeat(50_000_000);
+      const cause = Object.assign(new Error("why"), { stack: "where".repeat(10_000_000) });
+      throw new TypeError("long".repeat(10_000_000), { cause });
+    });`);
+  const { failure } = await worker.run(wireMessage({}));
+  assertEquals(failure?.name, "TypeError");
+  const texts = [failure?.message, failure?.stack, failure?.cause?.stack];
+  assertEquals(texts.map((text) => text?.length), [16_386, 16_386, 16_386]);
+  assertEquals(failure?.message.slice(-6), "long …");
 });
 
 Deno.test("ProcessWorker ignores the signals that are meant for the program", async () => {
