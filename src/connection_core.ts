@@ -2,6 +2,7 @@ import { amqplibDriver } from "./amqp/amqplib_driver.ts";
 import type { Driver } from "./amqp/driver.ts";
 import type { ResolvedConnectionOptions } from "./connection_options.ts";
 import { Deadline } from "./deadline.ts";
+import { closed, opened } from "./isolation/own_connections.ts";
 import { type ConnectionRole, Link } from "./link.ts";
 import { LoopWatch } from "./loop_watch.ts";
 
@@ -31,10 +32,12 @@ export class ConnectionCore {
   /** Registers who is to be stopped before the connection closes. */
   addUser(user: ConnectionUser): void {
     this.#users.add(user);
+    opened(this);
   }
 
   removeUser(user: ConnectionUser): void {
     this.#users.delete(user);
+    if (this.#users.size === 0) closed(this);
   }
 
   /**

@@ -1,5 +1,6 @@
 import process from "node:process";
 import { exit, listenerErrorsAreCaught, onOsSignal } from "../runtime.ts";
+import { closeOwnConnections, noteOwnConnections } from "./own_connections.ts";
 import { type ImportTask, serveTask } from "./serve_task.ts";
 import { type FromTask, plainError, type ToTask } from "./wire.ts";
 
@@ -19,7 +20,8 @@ export async function serveProcess(importTask: ImportTask): Promise<never> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) {
     onOsSignal(signal, () => {});
   }
-  process.on("disconnect", () => exit(0));
+  noteOwnConnections();
+  process.on("disconnect", () => void closeOwnConnections().then(() => exit(0)));
   const post = takeChannel();
   const end = (event: Event, thrown: unknown) => {
     event.preventDefault(); // It would end the process before the program has been told.

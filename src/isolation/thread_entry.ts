@@ -1,6 +1,7 @@
 import process from "node:process";
 import { workerData } from "node:worker_threads";
 import { listenerErrorsAreCaught } from "../runtime.ts";
+import { closeOwnConnections, noteOwnConnections } from "./own_connections.ts";
 import { type ImportTask, serveTask } from "./serve_task.ts";
 import { type FromTask, plainError, type ToTask } from "./wire.ts";
 
@@ -24,6 +25,7 @@ export function isTaskThread(): boolean {
 /** Runs the task of a module for the program that started this thread. */
 export function serveThread(importTask: ImportTask): void {
   Object.defineProperty(globalThis, IS_TASK_THREAD, { value: true });
+  noteOwnConnections();
   const { port }: { port: MessagePort } = workerData;
   const { exit } = process; // Before the task module is loaded, which might replace it.
   const post = (message: FromTask) => port.postMessage(message);
@@ -42,7 +44,7 @@ export function serveThread(importTask: ImportTask): void {
     post,
     listen(listener) {
       port.onmessage = ({ data }: MessageEvent<ToThread>) =>
-        data.kind === "end" ? exit(0) : listener(data);
+        data.kind === "end" ? void closeOwnConnections().then(() => exit(0)) : listener(data);
     },
   }, importTask);
 }

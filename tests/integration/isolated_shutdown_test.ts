@@ -1,7 +1,9 @@
 /** Programs whose tasks run in threads or processes, and how they end. */
 
 import { assert, assertEquals } from "@std/assert";
-import { KINDS, moduleOf } from "../support/isolation.ts";
+import { knownArguments } from "../../tools/deno.ts";
+import { broker, connectionForTest } from "../support/broker.ts";
+import { isolatedConsumer, KINDS, moduleOf, noneLeft } from "../support/isolation.ts";
 import { program } from "../support/program.ts";
 import { topology } from "../support/topology.ts";
 
@@ -125,3 +127,38 @@ Deno.test("A program ends by itself although a thread that it has abandoned comp
   assert(running.output.stdout.endsWith("last line\n"));
   await made.waitForCount(queue, 1);
 });
+
+for (const kind of KINDS) {
+  Deno.test(`A publisher that the task has made in its ${kind} sends what is left before that ends`, async () => {
+    await using made = await topology();
+    const [queue, results] = [await made.queue(), await made.queue()];
+    await using connection = connectionForTest();
+    const [, , config] = knownArguments(["run"]) ?? [];
+    const consumer = isolatedConsumer(kind, {
+      connection,
+      queueName: queue,
+      ...(kind === "process" && config ? { taskRunFlags: [`--config=${config}`] } : {}),
+      taskModule: moduleOf(`
+        import { defineTask, MessageStatus } from TASK;
+        import { Connection, Publisher } from ${
+        JSON.stringify(new URL("../../mod.ts", import.meta.url))
+      };
+        const connection = new Connection({ url: ${JSON.stringify(broker.url)}, logger: null });
+        // One at a time, so that most are left when the task returns.
+        const publisher = new Publisher({ connection, kind: "sync", onSendFailure: () => {} });
+        await publisher.start();
+        export default defineTask(() => {
+          for (let nth = 0; nth < 5; nth++) {
+            publisher.sendMessageToQueue({ queueName: ${JSON.stringify(results)}, body: "result" });
+          }
+          return MessageStatus.SUCCESS;
+        });`),
+    });
+    await consumer.start();
+    await made.fill(queue, ["hello"]);
+    await made.waitForCount(queue, 0);
+    await consumer.stop();
+    await made.waitForCount(results, 5);
+    await noneLeft();
+  });
+}
