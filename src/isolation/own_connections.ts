@@ -1,7 +1,7 @@
 import { Deadline } from "../deadline.ts";
 
 /** How long they have: well before the program takes a thread or process for one that hangs. */
-const CLOSE_MS = 500;
+const CLOSE_MS = 700;
 
 /** Something with sends on their way, such as a connection with publishers. */
 interface Closable {

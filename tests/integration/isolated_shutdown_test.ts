@@ -5,6 +5,7 @@ import { knownArguments } from "../../tools/deno.ts";
 import { broker, connectionForTest } from "../support/broker.ts";
 import { isolatedConsumer, KINDS, moduleOf, noneLeft } from "../support/isolation.ts";
 import { program } from "../support/program.ts";
+import { folder } from "../support/small_programs.ts";
 import { topology } from "../support/topology.ts";
 
 const MODULE = moduleOf(`
@@ -147,7 +148,8 @@ for (const kind of KINDS) {
         // One at a time, so that most are left when the task returns.
         const publisher = new Publisher({ connection, kind: "sync", onSendFailure: () => {} });
         await publisher.start();
-        export default defineTask(() => {
+        export default defineTask(async (message) => {
+          while (await Deno.stat(message.text()).catch(() => "not yet") === "not yet");
           for (let nth = 0; nth < 5; nth++) {
             publisher.sendMessageToQueue({ queueName: ${JSON.stringify(results)}, body: "result" });
           }
@@ -155,9 +157,13 @@ for (const kind of KINDS) {
         });`),
     });
     await consumer.start();
-    await made.fill(queue, ["hello"]);
+    await using temporary = await folder({});
+    const file = `${temporary.path}/stopping`;
+    await made.fill(queue, [file]);
     await made.waitForCount(queue, 0);
-    await consumer.stop();
+    const stopping = consumer.stop();
+    await Deno.writeTextFile(file, "");
+    assertEquals((await stopping).abandoned, 0);
     await made.waitForCount(results, 5);
     await noneLeft();
   });
