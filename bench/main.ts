@@ -25,7 +25,7 @@ import { amountOf, chooseWorkloads } from "./workloads.ts";
 const IMAGE = "![Rates and CPU time of all contestants](performance.svg)";
 
 async function download(contestants: readonly string[]): Promise<void> {
-  const files = contestants.map((name) => decodeURIComponent(fileOf(name).pathname));
+  const files = contestants.map((name) => fileOf(name).href);
   const { success } = await launch(["cache", "--quiet", ...files]).status;
   if (!success) throw new Error("Cannot download the contestants");
 }

@@ -1,5 +1,6 @@
 /** One measurement: a fresh queue, a fresh program, and a look at what it has left behind. */
 
+import { pathToFileURL } from "node:url";
 import { launch, ROOT } from "../tools/launch.ts";
 import { BASELINE } from "./contestant.ts";
 import type { Queues } from "./queues.ts";
@@ -71,7 +72,7 @@ async function run(setting: Setting, job: Job, front?: TlsFront): Promise<Measur
   const { environment, signal, against, profiles } = setting;
   signal.throwIfAborted();
   const library: Record<string, string> = job.contestant === BASELINE
-    ? { BENCH_LIBRARY: new URL(`${against}/mod.ts`, `file://${ROOT}`).href }
+    ? { BENCH_LIBRARY: new URL(`${against}/mod.ts`, pathToFileURL(ROOT)).href }
     : {};
   if (front !== undefined) library.BENCH_AUTHORITY = front.authority;
   const child = launch([...flagsFor(job, profiles), "bench/client.ts"], {

@@ -3,12 +3,14 @@
  *
  * `deno.json` names its `jsr:` dependencies as they are. Where jsr.io answers, nothing is changed. Where it does not,
  * Deno gets a generated configuration that links those packages to the stand-ins in `tools/offline/std`. This file
- * imports nothing, so that it starts on a machine that can download nothing.
+ * imports nothing but a part of Deno, so that it starts on a machine that can download nothing.
  *
  *     deno run -A --no-config tools/deno.ts test tests/
  *
  * `LAPINMQ_STD=/path/to/std` links to a checkout of denoland/std instead, whatever jsr.io does.
  */
+
+import { fileURLToPath } from "node:url";
 
 type Source =
   | { readonly kind: "jsr" }
@@ -68,7 +70,7 @@ function writeLinkedConfig(name: string, links: string[]): string {
   const publish = { ...config.publish, include: [...config.publish.include, ...inside] };
   const text = JSON.stringify({ ...config, publish, links }, null, 2) + "\n";
   const file = new URL(name, root);
-  const path = decodeURIComponent(file.pathname);
+  const path = fileURLToPath(file);
   try {
     if (Deno.readTextFileSync(file) === text) return path;
   } catch (error) {

@@ -1,9 +1,10 @@
+import { fileURLToPath } from "node:url";
 import { knownArguments } from "./deno.ts";
 
-const LAUNCHER = decodeURIComponent(new URL("./deno.ts", import.meta.url).pathname);
+const LAUNCHER = fileURLToPath(new URL("./deno.ts", import.meta.url));
 
 /** The folder of the repository. */
-export const ROOT: string = decodeURIComponent(new URL("../", import.meta.url).pathname);
+export const ROOT: string = fileURLToPath(new URL("../", import.meta.url));
 
 export interface LaunchOptions {
   /** The whole environment of the program. */

@@ -190,7 +190,7 @@ Deno.test("A module of a task loads nothing of amqplib", async () => {
   const modules = JSON.parse(stdout).modules.map(({ specifier }: { specifier: string }) =>
     specifier
   );
-  const foreign = modules.filter((one: string) => !one.startsWith(`file://${ROOT}src/`));
+  const foreign = modules.filter((one: string) => !one.startsWith(`${LIBRARY}/src/`));
   assertEquals(foreign.toSorted(), ["node:process", "node:worker_threads"]);
   assertEquals(modules.filter((one: string) => one.includes("/src/amqp/amqplib")), []);
 });

@@ -3,6 +3,8 @@
  * in which a few lines are others.
  */
 
+import { pathToFileURL } from "node:url";
+
 /** One replacement in a file. */
 interface Patch {
   readonly file: string;
@@ -87,7 +89,7 @@ export async function copyLibrary(
     const path = `${folder}/${patch.file}`;
     await Deno.writeTextFile(path, applyPatch(await Deno.readTextFile(path), patch));
   }
-  return `file://${folder}/mod.ts`;
+  return pathToFileURL(`${folder}/mod.ts`).href;
 }
 
 async function copyTree(from: string, to: string): Promise<void> {

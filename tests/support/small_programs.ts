@@ -42,7 +42,7 @@ export async function runDeno(
 }
 
 /** This repository, as modules import from it. */
-export const LIBRARY = `file://${ROOT.slice(0, -1)}`;
+export const LIBRARY = new URL("../..", import.meta.url).href.replace(/\/$/, "");
 
 /** A deno.json in which `lapinmq/task` is what task modules import. */
 export function config(library: string): string {

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { canInstall, install } from "./apt.ts";
 import { output, run, succeeds } from "./command.ts";
 import type { Server } from "./server.ts";
@@ -7,7 +8,7 @@ import type { Log } from "./types.ts";
  * A current RabbitMQ 4 where no Docker is: a minimal Debian in a git-ignored folder, whose server is run by `chroot`.
  */
 
-const BROKERS = decodeURIComponent(new URL("../../.brokers", import.meta.url).pathname);
+const BROKERS = fileURLToPath(new URL("../../.brokers", import.meta.url));
 const BIN = "/usr/lib/rabbitmq/bin";
 /** Written last: a folder without it was never completed. */
 const MARKER = ".complete";

@@ -21,10 +21,15 @@ export interface FindOptions {
 
 const CHOICES = `Cannot find a RabbitMQ, nor start one: give one of
   - a broker of yours: set RABBITMQ_URL, or RABBITMQ_HOST (with _PORT, _USERNAME, _PASSWORD, _VHOST)
-  - a broker on localhost:5672 that guest/guest may use
-  - Docker, for rabbitmq:4
-  - rabbitmq-server on this machine
-  - root on Debian or Ubuntu, to install rabbitmq-server from apt`;
+  - Docker that runs, for rabbitmq:4; or by hand, in another terminal:
+      docker run --rm -p 5672:5672 rabbitmq:4
+  - a Mac with Homebrew:
+      brew install rabbitmq && brew services start rabbitmq
+  - Windows with Chocolatey, as administrator:
+      choco install rabbitmq
+  - Debian or Ubuntu, as root (this task does it by itself):
+      apt-get install rabbitmq-server
+What answers on localhost:5672 to guest/guest is found.`;
 
 /**
  * The broker to work with, in this order: the one that the user names, one on localhost:5672, one in Docker, one from
