@@ -1,3 +1,4 @@
+import { defaultConnectionName } from "./connection_name.ts";
 import { ConfigurationError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import { resolveLogger } from "./log.ts";
@@ -97,8 +98,8 @@ export interface ConnectionOptions {
   /** The delays between attempts to reconnect. */
   reconnect?: ReconnectOptions;
   /**
-   * The name that the broker shows for the connections, at most 1000 bytes. Default: the broker gives
-   * none.
+   * The name that the broker shows for the connections, at most 1000 bytes. Default: `lapinmq` with the
+   * file that the program began with, such as `lapinmq (worker.ts)`, and no folder.
    */
   connectionName?: string;
   /**
@@ -154,7 +155,7 @@ export function resolveConnectionOptions(options: ConnectionOptions): ResolvedCo
     startTimeoutMs: milliseconds("startTimeoutMs", options.startTimeoutMs, 1, 15_000),
     reconnect: resolveReconnect(options.reconnect),
     connectionName: options.connectionName === undefined
-      ? undefined
+      ? defaultConnectionName()
       : nonEmptyText("connectionName", options.connectionName, 1000),
     log: resolveLogger(checkLogger(options.logger)),
   };

@@ -48,7 +48,11 @@ export interface BaseConsumerOptions {
   prefetch?: number;
   /**
    * An exchange to bind the queue to; it must exist; at most 255 bytes. Without `bindingKeys`, with
-   * the empty key.
+   * the empty key: that is all of a `fanout` exchange, but of a `direct` or `topic` one only what is
+   * sent with the empty routing key, which is nothing as a rule. AMQP tells nobody of which type an
+   * exchange is, so no warning can be given. For a `topic` exchange `["#"]` is everything. One of the
+   * type `headers` takes no notice of keys, and bindings with headers cannot be made here: without
+   * them it hands out everything.
    */
   exchange?: string;
   /**

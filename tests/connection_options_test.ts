@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type ConnectionOptions, resolveConnectionOptions } from "../src/connection_options.ts";
+import { defaultConnectionName } from "../src/connection_name.ts";
 import { ConfigurationError } from "../src/errors.ts";
 import { assertNoSecret } from "./support/secrets.ts";
 import { onlyVariables } from "./support/variables.ts";
@@ -35,7 +36,7 @@ Deno.test("resolveConnectionOptions fills in the defaults", () => {
     connectTimeoutMs: 10_000,
     startTimeoutMs: 15_000,
     reconnect: { initialDelayMs: 100, maxDelayMs: 5_000 },
-    connectionName: undefined,
+    connectionName: defaultConnectionName(),
   });
 });
 

@@ -2,8 +2,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Connection, Consumer, MessageStatus, Publisher } from "../../mod.ts";
-import { connectionForTest, evaluate, notOurs, openAtBroker } from "../support/broker.ts";
+import { broker, connectionForTest, evaluate, notOurs, openAtBroker } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
+import { program } from "../support/program.ts";
 import { startProxy } from "../support/proxy.ts";
 import { topology } from "../support/topology.ts";
 import { brokerUser } from "../support/users.ts";
@@ -228,5 +229,23 @@ Deno.test({
       await Connection.default.close();
     }
     await eventually("both are closed", async () => await user.countConnections() === 0);
+  },
+});
+
+Deno.test({
+  name: "Connection is shown by the broker with the file of its program, which needs no permission",
+  ignore: notOurs,
+  fn: async () => {
+    const source = `
+      import { Connection, Publisher } from "@lapinmq/lapinmq";
+      const connection = new Connection({ url: ${JSON.stringify(broker.url)} });
+      const publisher = new Publisher({ connection });
+      await publisher.start();
+      console.log("file", import.meta.url.split("/").at(-1), "started");`;
+    const flags = [`--allow-net=${broker.hostname}:${broker.port}`];
+    await using running = await program(source, { flags });
+    await running.waitFor("started\n");
+    const [, file] = running.output.stdout.split(" ");
+    assertEquals((await openAtBroker(`lapinmq (${file})`)).connections.length, 1);
   },
 });
