@@ -97,7 +97,7 @@ export type {
   PublisherStopResult,
   UnsentMessage,
 } from "./src/publisher_results.ts";
-export type { RunOptions, RunResult } from "./src/run.ts";
+export type { RunEndReason, RunOptions, RunResult } from "./src/run.ts";
 export type { OsSignal } from "./src/runtime.ts";
 export type {
   MessageOptions,

@@ -1,5 +1,6 @@
 import { ConnectionCore } from "./connection_core.ts";
 import { type ConnectionOptions, resolveConnectionOptions } from "./connection_options.ts";
+import { drainDefault } from "./drain_default.ts";
 import { type ErrorDetail, TypedEventTarget } from "./events.ts";
 import { type Health, linkHealth } from "./health.ts";
 import type { ConnectionRole, LinkObserver } from "./link.ts";
@@ -9,7 +10,7 @@ import { knownOptions, optionalMilliseconds } from "./validate.ts";
 export interface ConnectionCloseOptions {
   /**
    * How long it may take altogether, in milliseconds, 0 to 2 147 483 647. Default: each consumer and
-   * publisher has the default deadline of its own `stop()`.
+   * publisher has the default deadline of its own `stop()`; on Deno Deploy 4 000 for all of it.
    */
   timeoutMs?: number;
 }
@@ -125,7 +126,8 @@ export class Connection extends TypedEventTarget<ConnectionEventMap> implements 
    */
   async close(options: ConnectionCloseOptions = {}): Promise<void> {
     knownOptions("close options", options, ["timeoutMs"]);
-    await this.#core.close(optionalMilliseconds("timeoutMs", options.timeoutMs, 0));
+    const timeoutMs = optionalMilliseconds("timeoutMs", options.timeoutMs, 0);
+    await this.#core.close(timeoutMs ?? drainDefault(undefined));
   }
 
   /** The same as {@linkcode Connection.close}, for `await using`. */

@@ -1,4 +1,5 @@
 import type { Delivery, DriverConnection } from "./amqp/driver.ts";
+import type { Activity } from "./activity.ts";
 import { CallbackWatch } from "./callback_watch.ts";
 import { ChannelSession, LEAST_CLOSE_MS } from "./channel_session.ts";
 import { type Connection, coreOf } from "./connection.ts";
@@ -8,6 +9,8 @@ import type { ConsumerEventMap } from "./consumer_events.ts";
 import { type ConsumerOptions, resolveConsumerOptions } from "./consumer_options.ts";
 import type { ConsumerStopOptions, ConsumerStopResult } from "./consumer_results.ts";
 import { Deadline } from "./deadline.ts";
+import { drainDefault } from "./drain_default.ts";
+import { drainTimes, LEAST_END_MS } from "./drain_times.ts";
 import { QueueNotFoundError } from "./errors.ts";
 import { TypedEventTarget } from "./events.ts";
 import { type Health, sessionHealth } from "./health.ts";
@@ -25,6 +28,9 @@ import { type Runner, TaskRunner } from "./task_runner.ts";
 import { useConnection } from "./use_connection.ts";
 import { knownOptions, milliseconds } from "./validate.ts";
 import { WorkerPool } from "./worker_pool.ts";
+
+/** What a consumer is doing, for {@linkcode run} only. */
+export let activityOfConsumer: (consumer: Consumer) => Activity;
 
 /**
  * Receives messages and works on several of them in parallel. A message is acknowledged after its
@@ -78,6 +84,10 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   /** The last stretch of the event loop in which a task ran, as the watch numbers them. */
   #workedIn = -1;
   #unwatch: () => void = () => {};
+  static {
+    activityOfConsumer = (consumer) => consumer.#activity();
+  }
+
   #user: ConnectionUser = { role: "consume", stop: (options) => this.stop(options) };
 
   /**
@@ -213,10 +223,12 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   }
 
   /**
-   * Drains: asks the broker for no further messages, gives back what has not begun, waits for what
-   * is being worked on and for what was handed to callbacks, up to the deadline, then aborts their
-   * signals and closes the channel. May be called at any time and many times. A task must not await
-   * it: it waits for that task.
+   * Drains: asks the broker for no further messages, gives back what has not begun, and waits for
+   * what is being worked on and for what was handed to callbacks. Before the deadline, by a quarter
+   * of the time but a second at most, it aborts the signals of what is not done by then: a task that
+   * ends because of that gives its message back, which does not count as a failure of the message.
+   * Then it closes the channel, and the broker takes back the rest. May be called at any time and
+   * many times. A task must not await it: it waits for that task.
    *
    * @param options The deadline.
    * @returns What became of the messages it held.
@@ -224,7 +236,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
    */
   async stop(options: ConsumerStopOptions = {}): Promise<ConsumerStopResult> {
     knownOptions("stop options", options, ["timeoutMs"]);
-    const timeoutMs = milliseconds("timeoutMs", options.timeoutMs, 0, 25_000);
+    const timeoutMs = milliseconds("timeoutMs", options.timeoutMs, 0, drainDefault(25_000));
     return await this.#end(timeoutMs);
   }
 
@@ -271,6 +283,19 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
         return { status: "down", reason, since: state.since };
       }
     }
+  }
+
+  /** While it cannot receive, nobody knows whether there is anything to do. */
+  #activity(): Activity {
+    const subscription = this.#session.channel;
+    const { settled, released, lost } = this.#host.tally;
+    const isStopped = this.#lifecycle.state.kind === "idle";
+    const holdsNothing = subscription?.outstanding === 0 && this.#pool.running === 0;
+    return {
+      quiet: isStopped || holdsNothing && this.health().status === "up",
+      source: subscription,
+      count: settled + released + lost,
+    };
   }
 
   #connectionHealth(): Health {
@@ -425,22 +450,27 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     const cancelled = this.#session.channel?.follow();
     this.#releaseWaiting();
     for (const held of this.#subscription?.held ?? []) held.retryNow();
-    await deadline.wait(
-      Promise.all([cancelled, this.#pool.idle(), this.#subscription?.whenEmpty()]),
-    );
+    const done = Promise.all([cancelled, this.#pool.idle(), this.#subscription?.whenEmpty()]);
+    const { recallMs, closeMs } = drainTimes(timeoutMs);
+    await deadline.wait(done, recallMs);
+
+    // Those who are not ready by then are told to end, and have a moment in which to do so.
+    const reason = new Error("The consumer was stopped before the message was settled");
+    const told = [...this.#subscription?.held ?? []];
+    for (const held of told) held.recall(reason);
+    await deadline.wait(done, closeMs);
 
     this.#callbacks.stop();
+    const returned = told.filter((held) => held.returned).length;
     const { outstanding = 0, parked = 0 } = this.#subscription ?? {};
     const lost = tally.lost - before.lost;
-    const abandoned = Math.max(outstanding - parked + lost, this.#pool.running);
+    const abandoned = Math.max(outstanding - parked + lost + returned, this.#pool.running);
     const completed = tally.settled - before.settled;
-    const released = tally.released - before.released + parked;
-    this.#subscription?.abandon(
-      new Error("The consumer was stopped before the message was settled"),
-    );
+    const released = tally.released - before.released - returned + parked;
+    this.#subscription?.abandon(reason);
     await Promise.all([
       this.#session.stop(deadline.left(LEAST_CLOSE_MS)),
-      this.#isolated?.end(),
+      this.#isolated?.end(deadline.left(LEAST_END_MS)),
     ]);
     this.#temporaryQueue = undefined;
     this.#unwatch();

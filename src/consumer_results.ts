@@ -1,9 +1,9 @@
 /** How a `Consumer` is stopped. */
 export interface ConsumerStopOptions {
   /**
-   * How long to wait for what is being worked on, in milliseconds, 0 to 2 147 483 647.
-   *
-   * @default {25000}
+   * How long it may take, in milliseconds, 0 to 2 147 483 647: the signals of what is still being
+   * worked on are aborted before that, by a quarter of the time, but a second at most. Default: 25 000;
+   * on Deno Deploy (where `DENO_DEPLOY` is set) 4 000.
    */
   timeoutMs?: number;
 }
@@ -14,6 +14,9 @@ export interface ConsumerStopResult {
   readonly completed: number;
   /** How many had not begun and went back to the queue. */
   readonly released: number;
-  /** How many were not settled in time; the broker delivers them again. */
+  /**
+   * How many were not finished in time: their tasks gave them back when their signals were aborted, or
+   * did not end. The broker delivers them again.
+   */
   readonly abandoned: number;
 }

@@ -16,10 +16,14 @@ export class Deadline {
     return Math.max(left, atLeastMs);
   }
 
-  /** Waits until the work is done or the time is over, whichever comes first. */
-  async wait(work: Promise<unknown>): Promise<void> {
+  /**
+   * Waits until the work is done or the time is over, whichever comes first.
+   *
+   * @param lessMs How much of the time is to be left then, in milliseconds.
+   */
+  async wait(work: Promise<unknown>, lessMs = 0): Promise<void> {
     const timeUp = Promise.withResolvers<void>();
-    const timer = setTimeout(timeUp.resolve, this.left());
+    const timer = setTimeout(timeUp.resolve, Math.max(this.left() - lessMs, 0));
     try {
       await Promise.race([work, timeUp.promise]);
     } finally {

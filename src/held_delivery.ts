@@ -48,6 +48,8 @@ export class HeldDelivery implements MessageSettlement, Linked<HeldDelivery> {
   #abort: AbortController | undefined;
   #abortReason: Error | undefined;
   #onAbort: ((reason: Error) => void) | undefined;
+  #isRecalled = false;
+  #returned = false;
 
   constructor(delivery: Delivery, owner: DeliveryOwner) {
     this.delivery = delivery;
@@ -63,6 +65,11 @@ export class HeldDelivery implements MessageSettlement, Linked<HeldDelivery> {
   /** Whether its channel was lost before it was settled. */
   get lost(): boolean {
     return this.#state.kind === "lost";
+  }
+
+  /** Whether it went back because its consumer stops. */
+  get returned(): boolean {
+    return this.#returned;
   }
 
   /** Made when it is first asked for: most tasks never look. */
@@ -87,6 +94,8 @@ export class HeldDelivery implements MessageSettlement, Linked<HeldDelivery> {
 
   rejectRetry(): boolean {
     if (this.#state.kind !== "held") return false;
+    // That it was told to end is no failure of the message, and does not count against it.
+    if (this.#isRecalled) return this.#returned = this.release();
     const delayMs = this.#owner.retryDelay(this.delivery);
     if (delayMs === 0) return this.#settle("requeue");
     const timer = setTimeout(() => this.retryNow(), delayMs);
@@ -108,6 +117,12 @@ export class HeldDelivery implements MessageSettlement, Linked<HeldDelivery> {
     if (this.open) this.#owner.giveBack(this);
   }
 
+  /** The consumer stops: the task is to end, and to give the message back where it is not done. */
+  recall(reason: Error): void {
+    this.#isRecalled = true;
+    this.abort(reason);
+  }
+
   /** Gives it back to the broker at once. */
   release(): boolean {
     return this.#settle("release");
@@ -123,9 +138,9 @@ export class HeldDelivery implements MessageSettlement, Linked<HeldDelivery> {
     this.#onAbort?.(reason);
   }
 
-  /** Whether there is no point in going on, although the task has had its time. */
-  get isCancelled(): boolean {
-    return this.#abortReason !== undefined && this.#abortReason.name !== "TimeoutError";
+  /** Why the task was told to end, unless it had taken too long. */
+  get endReason(): Error | undefined {
+    return this.#abortReason?.name === "TimeoutError" ? undefined : this.#abortReason;
   }
 
   /** A listener of its signal threw, here or where its task runs. */

@@ -1,4 +1,5 @@
-import type { DriverChannel, DriverConnection } from "./amqp/driver.ts";
+import type { DriverChannel, DriverConnection, OutgoingMessage } from "./amqp/driver.ts";
+import type { Activity } from "./activity.ts";
 import type { BackoffOptions } from "./backoff.ts";
 import { dropSpares, giveBack, isWorthKeeping } from "./body_store.ts";
 import { ChannelSession, LEAST_CLOSE_MS } from "./channel_session.ts";
@@ -186,6 +187,11 @@ export class Outbox {
     }
     this.#expiry.stop();
     return abandoned;
+  }
+
+  /** Where nothing waits for its outcome, it does not matter whether there is a channel. */
+  activity(): Activity {
+    return { quiet: this.#window.size === 0, source: this.#counter, count: this.#lastSequence };
   }
 
   health(): Health {

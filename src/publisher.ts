@@ -1,5 +1,8 @@
+import type { Activity } from "./activity.ts";
+import type { OutgoingMessage } from "./amqp/driver.ts";
 import { type Connection, coreOf } from "./connection.ts";
 import type { ConnectionUser } from "./connection_core.ts";
+import { drainDefault } from "./drain_default.ts";
 import { useConnection } from "./use_connection.ts";
 import { type ErrorDetail, TypedEventTarget } from "./events.ts";
 import type { Health } from "./health.ts";
@@ -39,6 +42,9 @@ export interface PublisherEventMap {
   error: ErrorDetail;
 }
 
+/** What a publisher is doing, for {@linkcode run} only. */
+export let activityOfPublisher: (publisher: Publisher) => Activity;
+
 /**
  * Sends messages, each persistent, `mandatory`, and confirmed by the broker
  * (https://www.rabbitmq.com/docs/confirms). The promise of a send tells the truth: it resolves when
@@ -77,6 +83,10 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
   #connection: Connection;
   #outbox: Outbox;
   #lifecycle = new Lifecycle<PublisherStopResult>();
+  static {
+    activityOfPublisher = (publisher) => publisher.#outbox.activity();
+  }
+
   #user: ConnectionUser = { role: "publish", stop: (options) => this.stop(options) };
   #idPrefix = `${crypto.randomUUID()}.`;
   #lastId = 0;
@@ -251,7 +261,7 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
    */
   async stop(options: PublisherStopOptions = {}): Promise<PublisherStopResult> {
     knownOptions("stop options", options, ["timeoutMs"]);
-    const timeoutMs = milliseconds("timeoutMs", options.timeoutMs, 0, 10_000);
+    const timeoutMs = milliseconds("timeoutMs", options.timeoutMs, 0, drainDefault(10_000));
     return await this.#end(timeoutMs);
   }
 

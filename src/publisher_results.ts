@@ -11,9 +11,8 @@ export interface FlushResult {
 /** How a `Publisher` is stopped. */
 export interface PublisherStopOptions {
   /**
-   * How long to wait for outstanding confirms, in milliseconds, 0 to 2 147 483 647.
-   *
-   * @default {10000}
+   * How long to wait for outstanding confirms, in milliseconds, 0 to 2 147 483 647. Default: 10 000; on
+   * Deno Deploy (where `DENO_DEPLOY` is set) 4 000.
    */
   timeoutMs?: number;
 }

@@ -15,6 +15,19 @@ export function readEnvironment(name: string): string | undefined {
   }
 }
 
+/**
+ * The same of a variable that the user was not told of, and is not to be asked about: where the program
+ * may not read it, Deno would ask the user in the terminal.
+ */
+export function readEnvironmentQuietly(name: string): string | undefined {
+  try {
+    const { state } = globalThis.Deno.permissions.querySync({ name: "env", variable: name });
+    return state === "granted" ? readEnvironment(name) : undefined;
+  } catch {
+    return undefined; // A platform without permissions.
+  }
+}
+
 /** Whether a variable of the environment may not be read, so that nobody knows whether it is set. */
 export function environmentIsDenied(name: string): boolean {
   try {
@@ -36,7 +49,7 @@ export function onOsSignal(signal: OsSignal, listener: () => void): (() => void)
     globalThis.Deno.addSignalListener(signal, listener);
     return () => globalThis.Deno.removeSignalListener(signal, listener);
   } catch {
-    return undefined; // Windows knows few signals; Deno Deploy and workers have none.
+    return undefined; // Windows knows few signals, and workers have none.
   }
 }
 

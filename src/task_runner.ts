@@ -18,8 +18,15 @@ export interface TaskObserver {
  * there is no point in going on has not failed.
  */
 export function tellFailure(observer: TaskObserver, held: HeldDelivery, outcome: Outcome): void {
-  if (held.isCancelled || (outcome.kind !== "retry" && outcome.kind !== "reject")) return;
-  if (outcome.failure !== undefined) observer.failed(held, outcome.failure, outcome.kind);
+  if (outcome.kind !== "retry" && outcome.kind !== "reject") return;
+  const { kind, failure } = outcome;
+  if (failure === undefined || wasToldToEnd(failure, held)) return;
+  observer.failed(held, failure, kind);
+}
+
+/** Whether a task ended because it was told to; what it throws then may have crossed to its thread. */
+function wasToldToEnd({ name, message }: Error, { endReason }: HeldDelivery): boolean {
+  return endReason !== undefined && (name === "AbortError" || message === endReason.message);
 }
 
 /** Runs the tasks of a consumer. */

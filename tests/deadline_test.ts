@@ -23,3 +23,11 @@ Deno.test("Deadline.wait ends with the work, and leaves no timer", async () => {
 Deno.test("Deadline.wait ends with the time although the work does not", async () => {
   await new Deadline(10).wait(new Promise(() => {}));
 });
+
+Deno.test("Deadline.wait may end before the time, and at once where less than that is left", async () => {
+  const never = new Promise(() => {});
+  const deadline = new Deadline(60_000);
+  await deadline.wait(never, 59_995);
+  await deadline.wait(never, 70_000);
+  assert(deadline.left() > 0);
+});

@@ -129,3 +129,25 @@ Deno.test("HeldDelivery tells what listeners of its signal throw, and goes on", 
   assertEquals([told.thrown, heard], [errors, 1]);
   assertEquals((signal.reason as Error).message, "the end");
 });
+
+Deno.test("HeldDelivery that is recalled goes back without a delay and without counting as failed", () => {
+  const { delivery, message, settled } = held(60_000);
+  const { signal } = message;
+  const reason = new Error("the consumer stops");
+  assertEquals([delivery.endReason, signal.aborted], [undefined, false]);
+  delivery.recall(reason);
+  assertEquals([delivery.endReason, signal.reason], [reason, reason]);
+  // It is still open: whoever has finished it all the same says so.
+  assertEquals(delivery.open, true);
+  assertEquals([message.rejectRetry(), message.ack()], [true, false]);
+  assertEquals([settled, delivery.returned], [["release"], true]);
+});
+
+Deno.test("HeldDelivery that is recalled may be acknowledged or rejected all the same", () => {
+  for (const way of ["ack", "reject"] as const) {
+    const { delivery, message, settled } = held();
+    delivery.recall(new Error("the consumer stops"));
+    assertEquals([message[way](), message.rejectRetry()], [true, false]);
+    assertEquals([settled, delivery.returned], [[way], false]);
+  }
+});

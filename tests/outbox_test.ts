@@ -61,6 +61,19 @@ Deno.test("Outbox of kind sync has one message in flight, whoever sends", async 
   }
 });
 
+Deno.test("Outbox has something to do while a send is open, and counts what was sent", async () => {
+  await using made = outboxForTest();
+  await made.start();
+  const channel = await made.channel();
+  const before = made.outbox.activity();
+  assertEquals([before.quiet, before.count], [true, 0]);
+  const { outcome } = made.send("a");
+  assertEquals([made.outbox.activity().quiet, made.outbox.activity().count], [false, 1]);
+  channel.confirm(1);
+  await outcome;
+  assertEquals(made.outbox.activity(), { ...before, count: 1 });
+});
+
 for (const [kind, maxInFlight] of [["sync", undefined], ["async", 3]] as const) {
   Deno.test(`Outbox of kind ${kind} takes a fresh channel when overdue confirms fill its window`, async () => {
     await using made = outboxForTest({ kind, maxInFlight, sendTimeoutMs: 500 });

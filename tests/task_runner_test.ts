@@ -1,10 +1,19 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { resolveConsumerOptions, type TaskFunction } from "../src/consumer_options.ts";
-import { HeldDelivery } from "../src/held_delivery.ts";
+import { type DeliveryOwner, HeldDelivery } from "../src/held_delivery.ts";
 import { MessageStatus } from "../src/message_status.ts";
 import { TaskRunner } from "../src/task_runner.ts";
 import { eventually } from "./support/eventually.ts";
 import { deliveryForTest } from "./support/scripted_driver.ts";
+
+const OWNER: DeliveryOwner = {
+  settle: () => true,
+  retryDelay: () => 0,
+  giveBack: () => {},
+  waits: () => {},
+  rejected: () => {},
+  listenerThrew: () => {},
+};
 
 function runnerForTest(
   taskFunction: TaskFunction,
@@ -19,14 +28,7 @@ function runnerForTest(
   });
   const run = () =>
     runner.run(
-      new HeldDelivery(deliveryForTest(), {
-        settle: () => true,
-        retryDelay: () => 0,
-        giveBack: () => {},
-        waits: () => {},
-        rejected: () => {},
-        listenerThrew: () => {},
-      }),
+      new HeldDelivery(deliveryForTest(), OWNER),
     );
   return { runner, run, failures, stuck };
 }
@@ -114,4 +116,23 @@ Deno.test("TaskRunner leaves no timer behind, and no overrun, where a task is in
   const { run, stuck } = runnerForTest(() => MessageStatus.SUCCESS, { taskTimeoutMs: 60_000 });
   for (let round = 0; round < 3; round++) assertEquals(await run(), { kind: "ack" });
   assertEquals(stuck, []);
+});
+
+Deno.test("TaskRunner says nothing of a task that ends because its consumer stops, but of any other error", async () => {
+  const reason = new Error("the consumer stops");
+  for (
+    const [thrown, told] of [
+      [reason, []],
+      [new DOMException("aborted", "AbortError"), []],
+      [new Error("broken"), [["broken", "retry"]]],
+    ] as const
+  ) {
+    const { runner, failures } = runnerForTest(({ signal }) =>
+      new Promise((_, reject) => signal.addEventListener("abort", () => reject(thrown)))
+    );
+    const held = new HeldDelivery(deliveryForTest(), OWNER);
+    const outcome = runner.run(held);
+    held.recall(reason);
+    assertEquals([(await outcome).kind, failures], ["retry", told]);
+  }
 });

@@ -96,12 +96,13 @@ export class Crew {
   /**
    * Ends one, and replaces it.
    *
+   * @param withinMs How long to wait for one that may be in a busy loop.
    * @returns Whether it is known to be gone.
    */
-  giveUp(worker: TaskWorker): Promise<boolean> {
+  giveUp(worker: TaskWorker, withinMs?: number): Promise<boolean> {
     this.#members.get(worker)?.resolve(undefined);
     this.#forget(worker);
-    return worker.end();
+    return worker.end(withinMs);
   }
 
   /** Whoever waits for one that is free waits no longer. */
@@ -110,10 +111,10 @@ export class Crew {
   }
 
   /** Ends them all. */
-  async end(): Promise<void> {
+  async end(withinMs?: number): Promise<void> {
     this.#over.abort();
     this.dismissWaiting();
-    await Promise.all([...this.#members.keys()].map((worker) => this.giveUp(worker)));
+    await Promise.all([...this.#members.keys()].map((worker) => this.giveUp(worker, withinMs)));
   }
 
   #hire(): TaskWorker {

@@ -88,12 +88,16 @@ export class IsolatedRunner implements Runner {
     this.#crew.dismissWaiting();
   }
 
-  /** Ends the threads and processes, whatever they are doing. */
-  async end(): Promise<void> {
+  /**
+   * Ends the threads and processes, whatever they are doing.
+   *
+   * @param withinMs How long to wait for a thread that may be in a busy loop. Default: a second.
+   */
+  async end(withinMs?: number): Promise<void> {
     const working = [...this.#running.keys()];
     await Promise.all([
-      ...working.map((worker) => this.#giveUp(worker, () => RELEASE)),
-      this.#crew.end(),
+      ...working.map((worker) => this.#giveUp(worker, () => RELEASE, withinMs)),
+      this.#crew.end(withinMs),
     ]);
   }
 
@@ -136,11 +140,15 @@ export class IsolatedRunner implements Runner {
     return outcome;
   }
 
-  async #giveUp(worker: TaskWorker, outcome: (isGone: boolean) => Outcome): Promise<void> {
+  async #giveUp(
+    worker: TaskWorker,
+    outcome: (isGone: boolean) => Outcome,
+    withinMs?: number,
+  ): Promise<void> {
     const run = this.#running.get(worker);
     if (run === undefined || run.atEnd !== undefined) return;
     run.atEnd = outcome(true);
-    if (await this.#crew.giveUp(worker)) return;
+    if (await this.#crew.giveUp(worker, withinMs)) return;
     this.#overruns.add(1);
     void worker.ended.then(() => this.#overruns.add(-1));
     run.settle(outcome(false));

@@ -21,9 +21,10 @@ export interface TaskWorker {
   /**
    * Ends it, whatever it is doing.
    *
+   * @param withinMs How long to wait for a thread that may be in a busy loop. Default: a second.
    * @returns Whether it is known to be gone: a thread in a busy loop is not, and `ended` tells when.
    */
-  end(): Promise<boolean>;
+  end(withinMs?: number): Promise<boolean>;
 }
 
 /** Why one has ended: because of an error in it. */

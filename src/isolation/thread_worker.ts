@@ -76,11 +76,11 @@ export class ThreadWorker implements TaskWorker {
   }
 
   /** `terminate()` would not end a busy loop either, and then nothing would tell when it has ended. */
-  async end(): Promise<boolean> {
+  async end(withinMs = END_MS): Promise<boolean> {
     if (this.#hasEnded) return true;
     this.#why ??= new Error("The thread of the task was told to end");
     this.#post({ kind: "end" });
-    await new Deadline(END_MS).wait(this.ended);
+    await new Deadline(Math.min(withinMs, END_MS)).wait(this.ended);
     if (this.#hasEnded) return true;
     // Neither is to keep the program from ending.
     this.#port.close();

@@ -9,6 +9,7 @@ import { type Program, watch } from "../support/program.ts";
 import { type Topology, topology } from "../support/topology.ts";
 
 const EXAMPLES = `${ROOT}examples/`;
+const CRON_AT_ONCE = "tests/support/cron_at_once.ts";
 const MAX_LINES = 40;
 
 /** What an example has to show, once it is started. */
@@ -97,8 +98,8 @@ const CHECKS: Record<string, { args?: string[]; check: Check }> = {
   },
 };
 
-/** The one that needs a port of its own is started with its second line, for another port. */
-const DEPLOY_WORKER = "deploy_worker";
+/** Those that need a port of their own are started with their second line, for another port. */
+const DEPLOYED = ["deploy_worker", "deploy_cron"];
 const ITS_ADDRESS = "0.0.0.0:8000";
 
 function numbered(count: number): string[] {
@@ -216,34 +217,59 @@ for (const [name, { args = [], check }] of Object.entries(CHECKS)) {
   });
 }
 
-Deno.test(`examples/${DEPLOY_WORKER}.ts works on messages and tells how it is doing`, async () => {
-  const source = await Deno.readTextFile(`${EXAMPLES}${DEPLOY_WORKER}.ts`);
+/** What starts one of those that are deployed, and where it then answers. */
+function deployed(name: string, source: string, ...more: string[]) {
   const address = `127.0.0.1:${freePort()}`;
+  assert(source.split("\n")[1].includes(ITS_ADDRESS));
   const flags = flagsOf(source, `${broker.hostname}:${broker.port}`)
     .map((flag) => flag.replace(ITS_ADDRESS, address));
   const start = () =>
-    launch(["run", "--no-prompt", ...flags, `examples/${DEPLOY_WORKER}.ts`], {
+    launch(["run", "--no-prompt", ...flags, ...more, `examples/${name}.ts`], {
       environment: { ...environment, DENO_SERVE_ADDRESS: `tcp:${address}` },
       stdout: "piped",
       stderr: "piped",
     });
-  assert(source.split("\n")[1].includes(ITS_ADDRESS));
+  return { start, url: `http://${address}` };
+}
+
+Deno.test("examples/deploy_worker.ts works on messages and tells how it is doing", async () => {
+  const source = await Deno.readTextFile(`${EXAMPLES}deploy_worker.ts`);
+  const { start, url } = deployed("deploy_worker", source);
   await run(source, start, async (example, made) => {
-    await example.waitFor("waiting for messages");
+    await example.waitFor("working on lapinmq.example.jobs");
     await made.fill("lapinmq.example.jobs", ["resize"]);
     await example.waitFor("received resize\n");
-    const response = await fetch(`http://${address}/health`);
-    assertEquals(response.status, 200);
-    assertEquals((await response.json()).status, "up");
+    for (const path of ["/livez", "/readyz"]) {
+      const response = await fetch(url + path);
+      assertEquals([response.status, await response.json()], [200, { status: "up" }]);
+    }
     await endsOn(example, "SIGTERM");
     assertEquals(await take(made, "lapinmq.example.jobs"), []);
+  });
+});
+
+Deno.test("examples/deploy_cron.ts works on what is there when its time has come, and then goes on waiting", async () => {
+  const source = await Deno.readTextFile(`${EXAMPLES}deploy_cron.ts`);
+  const { start, url } = deployed("deploy_cron", source, `--preload=${ROOT}${CRON_AT_ONCE}`);
+  await run(source, start, async (example, made) => {
+    // As the example declares it, which it has not done yet: it is to find work.
+    const options = { durable: true, expires: 3_600_000 };
+    await made.channel.assertQueue("lapinmq.example.nightly", options);
+    await made.fill("lapinmq.example.nightly", numbered(3));
+    await waitForAll(example, numbered(3).map((task) => `received ${task}\n`));
+    await example.waitFor("the burst ended: idle\n");
+    assertEquals(await take(made, "lapinmq.example.nightly"), []);
+    const response = await fetch(url);
+    assertEquals([response.status, await response.text()], [200, "works once a minute\n"]);
+    example.kill("SIGINT");
+    await example.ended;
   });
 });
 
 Deno.test("examples: each is covered here, is short, and says how to start it", async () => {
   const files = (await Array.fromAsync(Deno.readDir(EXAMPLES)))
     .filter(({ isFile }) => isFile).map(({ name }) => name);
-  const covered = [...Object.keys(CHECKS), DEPLOY_WORKER];
+  const covered = [...Object.keys(CHECKS), ...DEPLOYED];
   assertEquals(files.toSorted(), covered.map((name) => `${name}.ts`).toSorted());
   for (const name of covered) {
     const source = await Deno.readTextFile(`${EXAMPLES}${name}.ts`);
@@ -253,7 +279,9 @@ Deno.test("examples: each is covered here, is short, and says how to start it", 
     assertMatch(lines[0], new RegExp(`^// deno task ${task}( \\[[A-Z]+\\])?$`));
     assertMatch(
       lines[1],
-      new RegExp(`^// = deno run (--allow-[^ ]+ )+examples/${name}\\.ts( \\[[A-Z]+\\])?$`),
+      new RegExp(
+        `^// = deno run (--(?:allow|unstable)-[^ ]+ )+examples/${name}\\.ts( \\[[A-Z]+\\])?$`,
+      ),
     );
     for (const [, specifier] of source.matchAll(/ from "([^"]+)"/g)) {
       assertMatch(specifier, /^(@lapinmq\/lapinmq|@std\/\w+|\.\/support\/\w+\.ts)$/);

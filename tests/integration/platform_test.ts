@@ -1,4 +1,4 @@
-/** Platforms on which something is missing or forbidden: Deno Deploy, workers, few permissions. */
+/** Platforms on which something is missing or forbidden: workers, few permissions, no Deno at all. */
 
 import { assertEquals } from "@std/assert";
 import { waitForShutdown, waitForSigterm } from "../../mod.ts";
@@ -78,4 +78,24 @@ Deno.test("The library works in a worker without any permission, up to the conne
     }
   `;
   await assertWorks(source, ["--allow-read", "--unstable-worker-options"]);
+});
+
+Deno.test("DENO_DEPLOY is not asked for where it may not be read: a user in a terminal would be prompted", async () => {
+  const source = `${IMPORT}
+    const asked: string[] = [];
+    const get = Deno.env.get;
+    Deno.env.get = (name) => {
+      asked.push(name);
+      return get.call(Deno.env, name);
+    };
+    ${TRY_EVERYTHING}
+    await answers();
+    await new Publisher().stop();
+    console.log(asked.includes("DENO_DEPLOY") + "");
+  `;
+  for (const [flag, isAsked] of [["--allow-env=RABBITMQ_*", "false"], ["--allow-env", "true"]]) {
+    await using running = await program(source, { flags: [flag] });
+    const { code } = await running.ended;
+    assertEquals([code, running.output], [0, { stdout: `${isAsked}\n`, stderr: "" }]);
+  }
 });

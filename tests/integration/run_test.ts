@@ -33,7 +33,7 @@ Deno.test("run drains at SIGTERM and ends the program with 0", async () => {
   running.kill("SIGTERM");
   assertEquals((await running.ended).code, 0, running.output.stderr);
   assertStringIncludes(running.output.stdout, "done");
-  assertStringIncludes(running.output.stdout, `"exitCode":0`);
+  assertStringIncludes(running.output.stdout, `"reason":"signal","exitCode":0`);
   assertEquals(await made.count(queue), 0);
 });
 
@@ -91,7 +91,13 @@ Deno.test("run starts publishers first, and stops all when its signal aborts", a
     consumers: [consumer],
     signal: controller.signal,
   });
-  assertEquals(result, { exitCode: 0, cause: undefined, abandoned: 0, unconfirmed: 0 });
+  assertEquals(result, {
+    reason: "aborted",
+    exitCode: 0,
+    cause: undefined,
+    abandoned: 0,
+    unconfirmed: 0,
+  });
   assertEquals([publisher.health().status, consumer.health().status], ["down", "down"]);
   assertEquals([await made.count(from), await made.count(to)], [0, 1]);
 });
@@ -138,9 +144,9 @@ Deno.test("run ends with the cause where a consumer gives up", async () => {
   await eventually("it consumes", () => consumer.health().status === "up");
   proxy.refuse();
   proxy.cut();
-  const { exitCode, cause } = await running;
+  const { reason, exitCode, cause } = await running;
   Deno.exitCode = 0; // That of the tests is not to be set.
-  assertEquals(exitCode, 1);
+  assertEquals([reason, exitCode], ["gaveUp", 1]);
   assert(cause !== undefined);
   assertStringIncludes(cause.message, "giveUpAfterMs");
   assertEquals(await consumer.closed, cause);
@@ -155,6 +161,10 @@ Deno.test("run refuses what it cannot run", async () => {
     { consumer: [] },
     { publishers: [new Publisher({ connection: connectionForTest() })], timeoutMs: -1 },
     { publishers: [new Publisher({ connection: connectionForTest() })], osSignals: ["SIGKILL"] },
+    ...[0, -1, 0.5, NaN, 2 ** 31, "1", null].flatMap((ms) => [
+      { publishers: [new Publisher({ connection: connectionForTest() })], idleMs: ms },
+      { publishers: [new Publisher({ connection: connectionForTest() })], maxRunMs: ms },
+    ]),
   ];
   for (const options of bad) {
     await assertRejects(() => run(options as Parameters<typeof run>[0]), ConfigurationError);
