@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { Consumer, MessageStatus } from "../../mod.ts";
-import { connectionForTest, notOurs, openAtBroker } from "../support/broker.ts";
+import { Consumer, type Message, MessageStatus } from "../../mod.ts";
+import { connectionForTest, isVersion4, notOurs, openAtBroker } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
 import { heldTask, notingTask } from "../support/tasks.ts";
 import { topology } from "../support/topology.ts";
@@ -177,4 +177,56 @@ Deno.test("Consumer.stop abandons at its deadline what no callback has settled",
   // After the stop a settlement comes too late, and says so.
   assertEquals(messages[1].ack(), false);
   assertEquals((await made.take(queue)).content.toString(), "two");
+});
+
+/** A task that goes on until its signal aborts, and then ends as it is told. */
+function untilAborted(how: (reason: Error) => MessageStatus | Promise<MessageStatus>) {
+  const begun = Promise.withResolvers<Message>();
+  const task = (message: Message) =>
+    new Promise<MessageStatus>((resolve) => {
+      message.signal.addEventListener("abort", () => resolve(how(message.signal.reason)));
+      begun.resolve(message);
+    });
+  return { task, begun: begun.promise };
+}
+
+Deno.test("Consumer.stop aborts signals before its deadline: a task may still finish then", async () => {
+  await using made = await topology();
+  const queue = await made.queue();
+  await made.fill(queue, ["a"]);
+  await using connection = connectionForTest();
+  const { task, begun } = untilAborted(() => MessageStatus.SUCCESS);
+  const consumer = new Consumer({ connection, queueName: queue, taskFunction: task });
+  await consumer.start();
+  await begun;
+  const result = await consumer.stop({ timeoutMs: 2_000 });
+  assertEquals(result, { completed: 1, released: 0, abandoned: 0 });
+  assertEquals(await made.count(queue), 0);
+});
+
+Deno.test("Consumer.stop: a task that ends because of its signal gives its message back, and that is no failure", async () => {
+  await using made = await topology();
+  const queue = await made.queue({ arguments: { "x-queue-type": "quorum" } });
+  await made.fill(queue, ["a"]);
+  await using connection = connectionForTest();
+  const failures: string[] = [];
+  const counts: (number | undefined)[] = [];
+  const ways = [
+    (reason: Error) => Promise.reject(reason),
+    () => MessageStatus.FAIL_RETRY_LATER,
+    (reason: Error) => Promise.reject(reason),
+  ];
+  for (const how of ways) {
+    const { task, begun } = untilAborted(how);
+    const consumer = new Consumer({ connection, queueName: queue, taskFunction: task });
+    consumer.addEventListener("taskfailed", ({ detail }) => failures.push(detail.error.message));
+    await consumer.start();
+    counts.push((await begun).deliveryCount);
+    const result = await consumer.stop({ timeoutMs: 2_000 });
+    assertEquals(result, { completed: 0, released: 0, abandoned: 1 });
+    await made.waitForCount(queue, 1);
+  }
+  assertEquals(failures, []);
+  // RabbitMQ 3 counts each delivery that comes back, whatever it was given back for.
+  assertEquals(counts, [undefined, ...isVersion4 ? [undefined, undefined] : [1, 2]]);
 });

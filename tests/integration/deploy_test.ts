@@ -7,12 +7,14 @@ import { assert, assertEquals } from "@std/assert";
 import { delay } from "@std/async";
 import { freePort } from "../../tools/broker/ports.ts";
 import { ROOT } from "../../tools/launch.ts";
-import { broker } from "../support/broker.ts";
+import { Publisher } from "../../mod.ts";
+import { broker, connectionForTest } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
 import { moduleOf } from "../support/isolation.ts";
 import { type Program, program } from "../support/program.ts";
 import { startProxy } from "../support/proxy.ts";
 import { type Topology, topology } from "../support/topology.ts";
+import { withVariables } from "../support/variables.ts";
 
 /** How long after SIGINT the platform kills a program. */
 const KILLED_AFTER_MS = 5_000;
@@ -273,3 +275,28 @@ for (const [where, what, how] of LONG_TASKS) {
     assertEquals(running.output.stdout.includes("aborted\n"), what !== "computes");
   });
 }
+
+Deno.test("Deno Deploy: Publisher.stop waits 4 s for confirms, unless it is told otherwise", async () => {
+  using _ = withVariables({ DENO_DEPLOY: "true" });
+  await using made = await topology();
+  const queue = await made.queue();
+  await using proxy = startProxy();
+  const { hostname, port } = proxy;
+  const { username, password, vhost } = broker;
+  const connection = connectionForTest({ hostname, port, username, password, vhost });
+  const publishers = [new Publisher({ connection }), new Publisher({ connection })];
+  for (const publisher of publishers) await publisher.start();
+  proxy.freeze();
+  for (const publisher of publishers) {
+    publisher.sendMessageToQueue({ queueName: queue, body: "x" }).catch(() => {});
+  }
+  const [byDefault, told] = publishers;
+  // Elsewhere it would wait for 10 s.
+  const ended: string[] = [];
+  await Promise.all([
+    byDefault.stop().then(() => ended.push("by default")),
+    told.stop({ timeoutMs: 7_000 }).then(() => ended.push("told")),
+  ]);
+  assertEquals(ended, ["by default", "told"]);
+  await connection.close({ timeoutMs: 0 });
+});
