@@ -35,7 +35,7 @@ export class QuietClock {
     const seen = this.#look();
     const isQuiet = seen.every(({ quiet, source, count }, index) => {
       const last = this.#last[index];
-      return quiet && source === last?.source && count === last.count;
+      return quiet && source === last?.source && count === last?.count;
     });
     this.#last = seen;
     if (!isQuiet) this.#since = now;

@@ -42,6 +42,11 @@ Deno.test("QuietClock begins again when another channel counts, although its cou
   assertEquals([look(1_300, [at(0, true, {})]), look(1_350)], [0, 50]);
 });
 
+Deno.test("QuietClock takes one that counts nothing, as it was stopped", () => {
+  const look = clock([at(0, true, undefined)]);
+  assertEquals([look(1_100), look(1_200)], [100, 200]);
+});
+
 Deno.test("lookEveryMs looks ten times within the time, and once a second at least", () => {
   assertEquals([1, 10, 11, 5_000, 10_000, 2_147_483_647].map(lookEveryMs), [
     1,
