@@ -63,6 +63,7 @@ export {
 export type {
   DecimalValue,
   Delivery,
+  Dial,
   FieldTable,
   FieldValue,
   MessageProperties,
@@ -108,3 +109,4 @@ export type {
 export type { WaitForShutdownOptions } from "./src/shutdown.ts";
 export type { Task, TaskMessage, TaskStatus } from "./src/task.ts";
 export type { TlsOptions } from "./src/tls_options.ts";
+export type { AuthMechanism } from "./src/url_parameters.ts";

@@ -1,4 +1,5 @@
 import { ConfigurationError } from "./errors.ts";
+import { parseUrlParameters, type UrlParameters } from "./url_parameters.ts";
 import { show } from "./validate.ts";
 
 /** The parts of an AMQP URI; what it leaves out is `undefined`. */
@@ -9,7 +10,15 @@ export interface ParsedUrl {
   readonly username: string | undefined;
   readonly password: string | undefined;
   readonly vhost: string | undefined;
-  readonly heartbeatSeconds: number | undefined;
+  readonly parameters: UrlParameters;
+}
+
+/** Several URLs in one text: a comma or white space before the next scheme parts them. */
+const BETWEEN_URLS = /[\s,]+(?=amqps?:\/\/)/i;
+
+/** The URLs in one text. A comma elsewhere is left alone: a password or virtual host may hold one. */
+export function splitUrls(text: string): string[] {
+  return text.trim().split(BETWEEN_URLS);
 }
 
 /**
@@ -20,9 +29,11 @@ export interface ParsedUrl {
  * @param value The URI.
  */
 export function parseAmqpUrl(source: string, value: unknown): ParsedUrl {
-  const refuse = (why: string): never => {
+  const refuse = (why: string, advice?: string): never => {
     throw new ConfigurationError(
-      `Cannot use the ${source}: ${why}: write it as "amqp://user:password@host:port/vhost"`,
+      `Cannot use the ${source}: ${why}: ${
+        advice ?? `write it as "amqp://user:password@host:port/vhost"`
+      }`,
     );
   };
   if (typeof value !== "string") return refuse(`it is ${show(value)}, not a string`);
@@ -34,6 +45,20 @@ export function parseAmqpUrl(source: string, value: unknown): ParsedUrl {
   }
   if (url.protocol !== "amqp:" && url.protocol !== "amqps:") {
     return refuse(`its scheme is "${url.protocol}", which is neither "amqp:" nor "amqps:"`);
+  }
+  if (url.hostname.includes(",")) {
+    return refuse(
+      "its host holds a comma",
+      `give several nodes as whole URLs: as an array in the option "url", or with a comma between ` +
+        `them in RABBITMQ_URL`,
+    );
+  }
+  if (url.hostname.includes("%")) {
+    return refuse(
+      "its host is percent-encoded, or holds letters that a host name cannot have",
+      `write the host name as it is, in ASCII ("xn--…" for other letters); for a unix socket use ` +
+        `the option "dial"`,
+    );
   }
   if (url.port === "0") return refuse("its port is 0, not a number from 1 to 65535");
   if (url.hash !== "") {
@@ -51,23 +76,14 @@ export function parseAmqpUrl(source: string, value: unknown): ParsedUrl {
   if (path.includes("/")) {
     return refuse(`its virtual host holds a "/", which must be written as %2F`);
   }
-  let heartbeatSeconds: number | undefined;
-  for (const [name, parameter] of url.searchParams) {
-    if (name !== "heartbeat") {
-      return refuse(`it has the parameter "${name}", of which only "heartbeat" is known`);
-    }
-    heartbeatSeconds = /^[0-9]{1,4}$/.test(parameter) ? Number(parameter) : 0;
-    if (heartbeatSeconds < 1 || heartbeatSeconds > 3600) {
-      return refuse("its heartbeat is not a number of seconds from 1 to 3600");
-    }
-  }
+  const encrypted = url.protocol === "amqps:";
   return {
-    encrypted: url.protocol === "amqps:",
+    encrypted,
     hostname: url.hostname.replace(/^\[|\]$/g, "") || "localhost",
     port: url.port === "" ? undefined : Number(url.port),
     username: decode(url.username, "user name"),
     password: decode(url.password, "password"),
     vhost: decode(path, "virtual host"),
-    heartbeatSeconds,
+    parameters: parseUrlParameters(url.searchParams, encrypted, refuse),
   };
 }

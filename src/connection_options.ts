@@ -2,10 +2,12 @@ import { defaultConnectionName } from "./connection_name.ts";
 import { ConfigurationError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import { resolveLogger } from "./log.ts";
+import type { Dial } from "./amqp/driver.ts";
 import type { BackoffOptions } from "./backoff.ts";
 import type { CredentialsProvider } from "./credentials.ts";
 import { type Endpoint, resolveEndpoints } from "./endpoints.ts";
 import type { TlsOptions } from "./tls_options.ts";
+import type { AuthMechanism } from "./url_parameters.ts";
 import {
   integer,
   knownOptions,
@@ -40,11 +42,14 @@ export interface ReconnectOptions {
 export interface ConnectionOptions {
   /**
    * The broker, as `amqp://user:password@host:port/vhost` or `amqps://…`; or several, the nodes of
-   * one cluster, tried in turn. Takes the place of `hostname` and `port`.
+   * one cluster, tried in turn. Takes the place of `hostname` and `port`. A URL may have parameters
+   * (https://www.rabbitmq.com/docs/uri-query-parameters), which hold for it alone: `heartbeat`,
+   * `connection_timeout`, `channel_max`, `frame_max`, `auth_mechanism`, and with `amqps://` also
+   * `cacertfile`, `certfile`, `keyfile`, `verify` (`verify_peer`) and `server_name_indication`.
    */
   url?: string | readonly string[];
   /**
-   * The broker's host name or address.
+   * The broker's host name or address; one of IPv6 with or without brackets.
    *
    * @default {"localhost"}
    */
@@ -76,6 +81,19 @@ export interface ConnectionOptions {
   vhost?: string;
   /** `true`, or its details, to encrypt the connection. With `url`, `amqps://` does it. */
   tls?: boolean | TlsOptions;
+  /**
+   * How to log in: `"plain"` sends the user name and the password; with `"external"` the client's
+   * certificate (`tls.cert`) says who it is, which takes the plugin `rabbitmq_auth_mechanism_ssl` at
+   * the broker.
+   *
+   * @default {"plain"}
+   */
+  authMechanism?: AuthMechanism;
+  /**
+   * Opens the way to the broker in place of a plain TCP connection: through a unix socket or a proxy.
+   * Called for every attempt to connect.
+   */
+  dial?: Dial;
   /**
    * Interval of the heartbeats, in seconds, 1 to 3600. A dead connection is noticed within three.
    *
@@ -113,6 +131,8 @@ export interface ConnectionOptions {
 export interface ResolvedConnectionOptions {
   readonly endpoints: readonly Endpoint[];
   readonly credentials?: CredentialsProvider;
+  readonly dial?: Dial;
+  /** For an endpoint that asks for none of its own. */
   readonly heartbeatSeconds: number;
   readonly connectTimeoutMs: number;
   readonly startTimeoutMs: number;
@@ -130,6 +150,8 @@ const OPTION_NAMES = [
   "credentials",
   "vhost",
   "tls",
+  "authMechanism",
+  "dial",
   "heartbeatSeconds",
   "connectTimeoutMs",
   "startTimeoutMs",
@@ -141,13 +163,13 @@ const OPTION_NAMES = [
 /** Validates the options and fills in what is missing. */
 export function resolveConnectionOptions(options: ConnectionOptions): ResolvedConnectionOptions {
   knownOptions("connection", options, OPTION_NAMES);
-  const { endpoints, heartbeatSeconds } = resolveEndpoints(options);
   return {
-    endpoints,
+    endpoints: resolveEndpoints(options).map((endpoint) => withoutOverridden(endpoint, options)),
     credentials: optionalFunction("credentials", options.credentials),
+    dial: optionalFunction("dial", options.dial),
     heartbeatSeconds: integer(
       "heartbeatSeconds",
-      options.heartbeatSeconds ?? heartbeatSeconds,
+      options.heartbeatSeconds,
       { min: 1, max: 3600, unit: "seconds" },
       10,
     ),
@@ -158,6 +180,20 @@ export function resolveConnectionOptions(options: ConnectionOptions): ResolvedCo
       ? defaultConnectionName()
       : nonEmptyText("connectionName", options.connectionName, 1000),
     log: resolveLogger(checkLogger(options.logger)),
+  };
+}
+
+/** An option wins over the parameters of all URLs. */
+function withoutOverridden(endpoint: Endpoint, options: ConnectionOptions): Endpoint {
+  const { heartbeatSeconds, connectTimeoutMs, ...rest } = endpoint;
+  return {
+    ...rest,
+    ...(heartbeatSeconds !== undefined && options.heartbeatSeconds === undefined
+      ? { heartbeatSeconds }
+      : {}),
+    ...(connectTimeoutMs !== undefined && options.connectTimeoutMs === undefined
+      ? { connectTimeoutMs }
+      : {}),
   };
 }
 

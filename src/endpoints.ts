@@ -1,9 +1,10 @@
-import { parseAmqpUrl } from "./amqp_url.ts";
+import { parseAmqpUrl, type ParsedUrl, splitUrls } from "./amqp_url.ts";
 import type { ConnectionOptions } from "./connection_options.ts";
 import { ConfigurationError } from "./errors.ts";
 import { environmentIsDenied, readEnvironment } from "./runtime.ts";
 import { resolveTls, type TlsOptions } from "./tls_options.ts";
-import { integer, nonEmptyText, show, text } from "./validate.ts";
+import type { AuthMechanism } from "./url_parameters.ts";
+import { integer, nonEmptyText, oneOf, show, text } from "./validate.ts";
 
 /** One address to try, with all that is needed to log in there. */
 export interface Endpoint {
@@ -13,6 +14,13 @@ export interface Endpoint {
   readonly password: string;
   readonly vhost: string;
   readonly tls: TlsOptions | undefined;
+  /** The client's certificate says who logs in, and user name and password are not sent. */
+  readonly external?: true;
+  /** What its own URL asks for. */
+  readonly heartbeatSeconds?: number;
+  readonly connectTimeoutMs?: number;
+  readonly channelMax?: number;
+  readonly frameMaxBytes?: number;
   /** What to know of the address where it does not answer. */
   readonly note?: string;
 }
@@ -23,17 +31,28 @@ interface GivenParts {
   readonly password: string | undefined;
   readonly vhost: string | undefined;
   readonly tls: TlsOptions | false | undefined;
-}
-
-/** The addresses to try, and the heartbeat that they ask for. */
-export interface ResolvedEndpoints {
-  readonly endpoints: readonly Endpoint[];
-  readonly heartbeatSeconds: number | undefined;
+  readonly authMechanism: AuthMechanism | undefined;
 }
 
 /** Where to connect and how to log in: from the options, else the environment, else the defaults. */
-export function resolveEndpoints(options: ConnectionOptions): ResolvedEndpoints {
+export function resolveEndpoints(options: ConnectionOptions): readonly Endpoint[] {
+  const endpoints = endpointsOf(options);
+  for (const name of ["username", "password", "credentials"] as const) {
+    if (options[name] !== undefined && endpoints.some(({ external }) => external)) {
+      throw new ConfigurationError(
+        `Cannot use option "${name}" together with the mechanism "external": the client's ` +
+          `certificate says who logs in: leave one of them out`,
+      );
+    }
+  }
+  return endpoints;
+}
+
+function endpointsOf(options: ConnectionOptions): readonly Endpoint[] {
   const { url, hostname, port } = options;
+  const authMechanism = options.authMechanism === undefined
+    ? undefined
+    : oneOf("authMechanism", options.authMechanism, ["plain", "external"], "plain");
   for (const name of ["username", "password"] as const) {
     if (options.credentials !== undefined && options[name] !== undefined) {
       throw new ConfigurationError(
@@ -47,6 +66,7 @@ export function resolveEndpoints(options: ConnectionOptions): ResolvedEndpoints 
     password: options.password === undefined ? undefined : credential("password", options.password),
     vhost: options.vhost === undefined ? undefined : nonEmptyText("vhost", options.vhost),
     tls: options.tls === undefined ? undefined : resolveTls(options.tls),
+    authMechanism,
   };
   if (url !== undefined) {
     if (hostname !== undefined || port !== undefined) {
@@ -63,31 +83,29 @@ export function resolveEndpoints(options: ConnectionOptions): ResolvedEndpoints 
     ? readEnvironment("RABBITMQ_URL")
     : undefined;
   return ofEnvironment
-    ? fromUrls("variable RABBITMQ_URL", ofEnvironment, given, false)
+    ? fromUrls("variable RABBITMQ_URL", splitUrls(ofEnvironment), given, false)
     : fromParts(options, given);
 }
 
-function fromParts({ hostname, port }: ConnectionOptions, given: GivenParts): ResolvedEndpoints {
-  const { username, password, vhost, tls } = given;
+function fromParts({ hostname, port }: ConnectionOptions, given: GivenParts): Endpoint[] {
+  const { username, password, vhost, tls, authMechanism } = given;
   const chosenPort = port === undefined
     ? environmentPort()
     : integer("port", port, { min: 1, max: 65_535 }, 0);
-  return {
-    endpoints: [{
-      hostname: hostname === undefined
-        ? hostName("variable RABBITMQ_HOST", environmentText("RABBITMQ_HOST", "localhost"))
-        : hostName(`option "hostname"`, nonEmptyText("hostname", hostname)),
-      port: chosenPort ?? (tls ? 5671 : 5672),
-      username: username ?? environmentText("RABBITMQ_USERNAME", "guest"),
-      password: password ?? environmentText("RABBITMQ_PASSWORD", "guest"),
-      vhost: vhost ?? text("RABBITMQ_VHOST", environmentText("RABBITMQ_VHOST", "/")),
-      tls: tls || undefined,
-      ...(hostname === undefined && environmentIsDenied("RABBITMQ_HOST")
-        ? { note: "by default, as RABBITMQ_HOST may not be read: see --allow-env" }
-        : {}),
-    }],
-    heartbeatSeconds: undefined,
-  };
+  return [{
+    hostname: hostname === undefined
+      ? hostName("variable RABBITMQ_HOST", environmentText("RABBITMQ_HOST", "localhost"))
+      : hostName(`option "hostname"`, nonEmptyText("hostname", hostname)),
+    port: chosenPort ?? (tls ? 5671 : 5672),
+    username: username ?? environmentText("RABBITMQ_USERNAME", "guest"),
+    password: password ?? environmentText("RABBITMQ_PASSWORD", "guest"),
+    vhost: vhost ?? text("RABBITMQ_VHOST", environmentText("RABBITMQ_VHOST", "/")),
+    tls: tls || undefined,
+    ...mechanism(`option "authMechanism"`, authMechanism && [authMechanism], tls || undefined),
+    ...(hostname === undefined && environmentIsDenied("RABBITMQ_HOST")
+      ? { note: "by default, as RABBITMQ_HOST may not be read: see --allow-env" }
+      : {}),
+  }];
 }
 
 /** @param strict Refuses a part that is given twice; a variable merely gives way to an option. */
@@ -96,7 +114,7 @@ function fromUrls(
   urls: unknown,
   given: GivenParts,
   strict: boolean,
-): ResolvedEndpoints {
+): Endpoint[] {
   const list = typeof urls === "string" ? [urls] : urls;
   if (!Array.isArray(list) || list.length === 0) {
     throw new ConfigurationError(
@@ -119,20 +137,59 @@ function fromUrls(
           `${url.encrypted ? `"amqps:"` : `"amqp:"`}: make them agree`,
       );
     }
+    if (strict) refuseTwice(source, url, given);
   }
-  const endpoints = parsed.map((url): Endpoint => {
+  return parsed.map((url): Endpoint => {
     // Only where neither is given do the defaults of the broker apply.
     const otherwise = url.username === undefined && url.password === undefined ? "guest" : "";
+    const { authMechanisms, tls: ofUrl, ...parameters } = url.parameters;
+    const tls = url.encrypted ? { ...ofUrl, ...(given.tls || {}) } : undefined;
     return {
       hostname: url.hostname,
       port: url.port ?? (url.encrypted ? 5671 : 5672),
       username: given.username ?? url.username ?? otherwise,
       password: given.password ?? url.password ?? otherwise,
       vhost: given.vhost ?? url.vhost ?? "/",
-      tls: url.encrypted ? given.tls || {} : undefined,
+      tls,
+      ...parameters,
+      ...(given.authMechanism === undefined
+        ? mechanism(`parameter auth_mechanism of the ${source}`, authMechanisms, tls)
+        : mechanism(`option "authMechanism"`, [given.authMechanism], tls)),
     };
   });
-  return { endpoints, heartbeatSeconds: parsed[0].heartbeatSeconds };
+}
+
+/** Refuses what an option and a parameter of the URL both say: one of them would be dropped in silence. */
+function refuseTwice(source: string, { parameters }: ParsedUrl, given: GivenParts): void {
+  const twice = (["caCerts", "cert", "key", "serverName"] as const).find((name) =>
+    parameters.tls?.[name] !== undefined && (given.tls || {})[name] !== undefined
+  );
+  const name = twice !== undefined
+    ? `tls.${twice}`
+    : given.authMechanism !== undefined && parameters.authMechanisms !== undefined
+    ? "authMechanism"
+    : undefined;
+  if (name === undefined) return;
+  throw new ConfigurationError(
+    `Cannot use option "${name}": the ${source} has a parameter for it: give one of them`,
+  );
+}
+
+/** The first of these that can be used: only a client's certificate can take the place of a password. */
+function mechanism(
+  source: string,
+  wished: readonly AuthMechanism[] | undefined,
+  tls: TlsOptions | undefined,
+): { readonly external?: true } {
+  const hasCertificate = tls?.cert !== undefined;
+  const chosen = wished?.find((one) => one === "plain" || hasCertificate);
+  if (wished !== undefined && chosen === undefined) {
+    throw new ConfigurationError(
+      `Cannot use the ${source}: with "external" the client's certificate says who logs in, and ` +
+        `there is none: give it as "tls.cert" and "tls.key"`,
+    );
+  }
+  return chosen === "external" ? { external: true } : {};
 }
 
 function credential(name: string, value: unknown): string {
@@ -150,7 +207,7 @@ function environmentText(name: string, otherwise: string): string {
   // An empty variable counts as unset, as it does in most programs.
   const value = readEnvironment(name) || otherwise;
   if (value.includes("\0")) {
-    throw new ConfigurationError(`Cannot use variable ${name}: it holds a NUL character: mend it`);
+    throw new ConfigurationError(`Cannot use variable ${name}: it holds a NUL character: fix it`);
   }
   return value;
 }
@@ -160,10 +217,19 @@ function environmentText(name: string, otherwise: string): string {
  * hold a password.
  */
 function hostName(source: string, value: string): string {
-  const advice = /[@/\s]/.test(value)
+  if (/^\[[^[\]]*:[^[\]]*\]$/.test(value)) return value.slice(1, -1); // An IPv6 address, as a URL has it.
+  const advice = /[@/]/.test(value) || /\s/.test(value.trim())
     ? `a URL as option "url" or variable RABBITMQ_URL`
+    : value.includes(",")
+    ? `several nodes as URLs: as an array in option "url", or with a comma between them in ` +
+      `RABBITMQ_URL`
     : /^([^:]*|\[.*\]):[0-9]*$/.test(value)
     ? `the port as option "port" or variable RABBITMQ_PORT`
+    // The zone of an IPv6 address follows a "%".
+    : value.includes("%") && !value.includes(":")
+    ? `it as it is, and not percent-encoded; a unix socket as option "dial"`
+    : /[[\]\s]/.test(value)
+    ? `the name or address and nothing around it`
     : undefined;
   if (advice === undefined) return value;
   throw new ConfigurationError(

@@ -19,8 +19,10 @@
  * | `GAVE_UP` | `ConnectionError` | `giveUpAfterMs` was over before it could recover |
  * | `PERMISSION` | `ConnectionError` | the program lacks a permission of its runtime |
  * | `CERTIFICATE` | `ConnectionError` | the certificate of the broker is not trusted |
+ * | `CLIENT_CERTIFICATE` | `ConnectionError` | the broker wants a client certificate, or `tls.cert` and `tls.key` cannot be used |
  * | `NOT_TLS` | `ConnectionError` | what answers there does not speak TLS |
  * | `NOT_AMQP` | `ConnectionError` | what answers there does not speak AMQP 0-9-1 |
+ * | `DIAL` | `ConnectionError` | the function `dial` failed |
  * | `CREDENTIALS` | `ConnectionError` | the function `credentials` failed |
  * | `AUTHENTICATION` | `AuthenticationError` | the broker refuses the user name and password |
  * | `VHOST` | `AuthenticationError` | the virtual host does not exist, or the user may not use it |
@@ -54,8 +56,10 @@ export type LapinmqErrorCode =
   | "GAVE_UP"
   | "PERMISSION"
   | "CERTIFICATE"
+  | "CLIENT_CERTIFICATE"
   | "NOT_TLS"
   | "NOT_AMQP"
+  | "DIAL"
   | "CREDENTIALS"
   | "AUTHENTICATION"
   | "VHOST"

@@ -69,6 +69,7 @@ export class Link {
   #nextEndpoint = 0;
   #failedRounds = 0;
   #renewal: SecretRenewal | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(driver: Driver, options: ResolvedConnectionOptions) {
     this.#driver = driver;
@@ -142,7 +143,8 @@ export class Link {
     this.#life = new AbortController();
     this.#state = { kind: "idle", since: new Date() };
     for (const waiter of this.#waiters) waiter.result.reject(closed);
-    if (state.kind === "open") await state.connection.close(timeoutMs);
+    if (state.kind === "open") this.#closing = state.connection.close(timeoutMs);
+    await this.#closing; // It may have begun earlier, as the last user left.
   }
 
   async #connect(life: AbortSignal, cause?: Error): Promise<void> {
@@ -184,7 +186,8 @@ export class Link {
 
   /** Opens a connection, and makes it the link's own unless it was given up meanwhile. */
   async #open(endpoint: Endpoint, life: AbortSignal): Promise<void> {
-    const { heartbeatSeconds, connectTimeoutMs, connectionName } = this.#options;
+    const { connectionName, dial } = this.#options;
+    const { heartbeatSeconds, connectTimeoutMs } = { ...this.#options, ...endpoint };
     const opened: {
       connection?: DriverConnection;
       at: number;
@@ -211,6 +214,7 @@ export class Link {
       heartbeatSeconds,
       timeoutMs: connectTimeoutMs,
       connectionName,
+      dial,
     };
     const connection = await this.#driver.connect(target, events, life);
     if (opened.lost !== undefined) throw opened.lost;

@@ -129,6 +129,15 @@ export function mayReadModule(href: string): boolean {
   }
 }
 
+/** Whether a file may be read without asking anybody, as far as that takes a permission. */
+export function mayReadFile(path: string): boolean {
+  try {
+    return globalThis.Deno.permissions.querySync({ name: "read", path }).state === "granted";
+  } catch {
+    return true; // Where nobody knows, reading it tells.
+  }
+}
+
 /** The version of Deno, for the client properties of a connection. */
 export function platformName(): string {
   return `Deno ${globalThis.Deno?.version?.deno ?? "(unknown version)"}`;

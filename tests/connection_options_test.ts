@@ -32,6 +32,7 @@ Deno.test("resolveConnectionOptions fills in the defaults", () => {
   assertEquals(resolved, {
     endpoints: [DEFAULT],
     credentials: undefined,
+    dial: undefined,
     heartbeatSeconds: 10,
     connectTimeoutMs: 10_000,
     startTimeoutMs: 15_000,
@@ -85,7 +86,7 @@ Deno.test("resolveConnectionOptions reads URLs as the AMQP URI specification say
   }
   assertEquals(endpoint({ url: "amqps://host" }).port, 5671);
   assertEquals(endpoint({ url: "amqps://host" }).tls, {});
-  assertEquals(resolve({ url: "amqp://host?heartbeat=5" }).heartbeatSeconds, 5);
+  assertEquals(endpoint({ url: "amqp://host?heartbeat=5" }).heartbeatSeconds, 5);
 });
 
 Deno.test("resolveConnectionOptions takes several URLs in their order", () => {
@@ -98,6 +99,121 @@ Deno.test("resolveConnectionOptions takes several URLs in their order", () => {
 });
 
 const SECRET = "s3cret-Passw0rd";
+const CERT = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+const KEY = "-----BEGIN PRIVATE KEY-----\nBBBB\n-----END PRIVATE KEY-----\n";
+
+Deno.test("resolveConnectionOptions takes the brackets off an IPv6 address", () => {
+  for (const hostname of ["[::1]", "::1"]) {
+    assertEquals(endpoint({ hostname }).hostname, "::1");
+    assertEquals(endpoint({}, { HOST: hostname }).hostname, "::1");
+  }
+  assertEquals(endpoint({ hostname: "fe80::1%eth0" }).hostname, "fe80::1%eth0");
+});
+
+Deno.test("resolveConnectionOptions says how to name several nodes, or a unix socket", () => {
+  const cases: [() => unknown, says: string][] = [
+    [() => endpoint({ hostname: "a,b" }), `array in option "url"`],
+    [() => endpoint({}, { HOST: "a,b" }), "RABBITMQ_URL"],
+    [() => endpoint({ url: "amqp://a,b:1/" }), `array in the option "url"`],
+    [() => endpoint({ url: "amqp://a,amqp://b" }), `array in the option "url"`],
+    [() => endpoint({ url: "amqp://%2Frun%2Fsocket" }), `"dial"`],
+    [() => endpoint({ hostname: "%2Frun%2Fsocket" }), `"dial"`],
+  ];
+  for (const [code, says] of cases) assertThrows(code, ConfigurationError, says);
+});
+
+Deno.test("resolveConnectionOptions takes several nodes from RABBITMQ_URL", () => {
+  const names = (URL: string) => resolve({}, { URL }).endpoints.map(({ hostname }) => hostname);
+  for (const between of [",", " ", "\n", ", ", " , "]) {
+    assertEquals(names(`amqp://a${between}amqps://b:1/v${between}AMQP://c`), ["a", "b", "c"]);
+  }
+  assertEquals(names(" amqp://a \n"), ["a"]);
+  const password = "p,q, amqp:x";
+  const { endpoints } = resolve({}, { URL: `amqp://u:${password}@a/v,w,amqp://b/my vhost` });
+  assertEquals(endpoints.map(({ password, vhost }) => [password, vhost]), [
+    [password, "v,w"],
+    ["guest", "my vhost"],
+  ]);
+});
+
+Deno.test("resolveConnectionOptions gives each URL its own parameters, and an option wins over all", () => {
+  const url = [
+    "amqp://a?heartbeat=5&connection_timeout=2000&channel_max=7&frame_max=8192",
+    "amqp://b?heartbeat=6&frame_max=0",
+    "amqp://c",
+  ];
+  const parameters = (options: ConnectionOptions) =>
+    resolve(options).endpoints.map((
+      { heartbeatSeconds, connectTimeoutMs, channelMax, frameMaxBytes },
+    ) => [heartbeatSeconds, connectTimeoutMs, channelMax, frameMaxBytes]);
+  const none = undefined;
+  assertEquals(parameters({ url }), [
+    [5, 2000, 7, 8192],
+    [6, none, none, 0],
+    [none, none, none, none],
+  ]);
+  assertEquals(parameters({ url, heartbeatSeconds: 9, connectTimeoutMs: 1 }), [
+    [none, none, 7, 8192],
+    [none, none, none, 0],
+    [none, none, none, none],
+  ]);
+});
+
+Deno.test("resolveConnectionOptions takes the first mechanism that can be used", () => {
+  const external = (query: string, tls?: ConnectionOptions["tls"]) =>
+    endpoint({ url: `amqps://host?${query}`, tls }).external;
+  const certificate = { cert: CERT, key: KEY };
+  assertEquals(external("auth_mechanism=plain", certificate), undefined);
+  assertEquals(external("auth_mechanism=External", certificate), true);
+  assertEquals(external("auth_mechanism=PLAIN&auth_mechanism=external", certificate), undefined);
+  assertEquals(external("auth_mechanism=external&auth_mechanism=plain", certificate), true);
+  assertEquals(external("auth_mechanism=external&auth_mechanism=plain"), undefined);
+  assertEquals(endpoint({ tls: certificate, authMechanism: "external" }).external, true);
+});
+
+Deno.test("resolveConnectionOptions reads the files that a URL names", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const [cert, key] = [`${folder}/my cert.pem`, `${folder}/key.pem`];
+    await Deno.writeTextFile(cert, CERT);
+    await Deno.writeTextFile(key, KEY);
+    const names = `certfile=${encodeURIComponent(cert)}&keyfile=${key}`;
+    const url = `amqps://host?${names}&cacertfile=${encodeURIComponent(cert)}&verify=verify_peer` +
+      `&server_name_indication=other`;
+    assertEquals(endpoint({ url }).tls, {
+      caCerts: [CERT],
+      cert: CERT,
+      key: KEY,
+      serverName: "other",
+    });
+    const twice = assertThrows(
+      () => endpoint({ url, tls: { serverName: "third" } }),
+      ConfigurationError,
+    );
+    assert(twice.message.includes(`"tls.serverName"`), twice.message);
+    assertEquals(endpoint({ tls: { serverName: "third" } }, { URL: url }).tls, {
+      ...endpoint({ url }).tls,
+      serverName: "third",
+    });
+    const swapped = `amqps://host?certfile=${key}&keyfile=${encodeURIComponent(cert)}`;
+    const error = assertThrows(() => endpoint({ url: swapped }), ConfigurationError);
+    assert(error.message.includes(`file "${key}" of the parameter certfile`), error.message);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test({
+  name: "resolveConnectionOptions refuses a file that may not be read, and asks nobody",
+  permissions: { env: true, read: false },
+  fn: () => {
+    const error = assertThrows(
+      () => endpoint({ url: "amqps://host?cacertfile=/etc/ca.pem" }),
+      ConfigurationError,
+    );
+    assert(error.message.includes("--allow-read=/etc/ca.pem"), error.message);
+  },
+});
 
 Deno.test("resolveConnectionOptions refuses bad options, and shows no password", () => {
   const bad: Record<string, unknown>[] = [
@@ -123,6 +239,31 @@ Deno.test("resolveConnectionOptions refuses bad options, and shows no password",
     { hostname: `u:${SECRET}@host` },
     { hostname: "host:5672" },
     { hostname: "[::1]:5672" },
+    { hostname: "a,b" },
+    { hostname: "%2Frun%2Frabbitmq.sock" },
+    { hostname: "[host]" },
+    { url: `amqp://u:${SECRET}@a,b` },
+    { url: `amqp://u:${SECRET}@a,amqp://b` },
+    { url: `amqp://u:${SECRET}@ho%73t` },
+    { url: `amqp://u:${SECRET}@host?cacertfile=/a.pem` },
+    { url: `amqps://u:${SECRET}@host?cacertfile=/no/such/file.pem` },
+    { url: `amqps://u:${SECRET}@host?certfile=/a.pem` },
+    { url: `amqps://u:${SECRET}@host?verify=verify_none` },
+    { url: `amqps://u:${SECRET}@host?verify=x` },
+    { url: `amqps://u:${SECRET}@host?server_name_indication=disable` },
+    { url: `amqp://u:${SECRET}@host?heartbeat=5&heartbeat=6` },
+    { url: `amqp://u:${SECRET}@host?connection_timeout=0` },
+    { url: `amqp://u:${SECRET}@host?connection_timeout=2147483648` },
+    { url: `amqp://u:${SECRET}@host?channel_max=65536` },
+    { url: `amqp://u:${SECRET}@host?frame_max=4095` },
+    { url: `amqp://u:${SECRET}@host?auth_mechanism=amqplain` },
+    { url: `amqp://u:${SECRET}@host?auth_mechanism=external` },
+    { url: "amqp://host?auth_mechanism=plain", authMechanism: "plain" },
+    { authMechanism: "external" },
+    { authMechanism: "EXTERNAL" },
+    { authMechanism: "external", tls: { cert: CERT, key: KEY }, password: SECRET },
+    { authMechanism: "external", tls: { cert: CERT, key: KEY }, credentials: () => ({}) },
+    { dial: "/run/rabbitmq.sock" },
     { hostname: "" },
     { port: 0 },
     { port: 65_536 },
@@ -137,8 +278,12 @@ Deno.test("resolveConnectionOptions refuses bad options, and shows no password",
     { tls: { caCerts: "one" } },
     { tls: { caCerts: [1] } },
     { tls: { serverName: "" } },
-    { tls: { cert: "a certificate" } },
-    { tls: { key: SECRET } },
+    { tls: { cert: CERT } },
+    { tls: { key: KEY } },
+    { tls: { cert: "a certificate", key: SECRET } },
+    { tls: { cert: CERT, key: SECRET } },
+    { tls: { cert: KEY, key: CERT } },
+    { tls: { caCerts: [CERT, SECRET] } },
     { tls: { unknown: 1 } },
     { heartbeatSeconds: 0 },
     { heartbeatSeconds: 3_601 },

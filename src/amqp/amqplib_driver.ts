@@ -25,6 +25,8 @@ import { holdAfterOpenOk } from "./hold_after_open_ok.ts";
 import { Intake } from "./intake.ts";
 import { surviveUnreadableHeaders } from "./readable_headers.ts";
 import { Secrets } from "./secrets.ts";
+import { dialStream } from "./dial.ts";
+import { clientCertificateError } from "./client_certificate.ts";
 import { within } from "./within.ts";
 import { channelError, connectError, connectionLost } from "./translate_errors.ts";
 
@@ -34,7 +36,10 @@ const LAST_WORDS_MS = 1_000;
 /** Opens connections with `npm:amqplib`. */
 export const amqplibDriver: Driver = {
   async connect(target, events, signal) {
-    const { endpoint, timeoutMs } = target;
+    const { timeoutMs, dial } = target;
+    const endpoint = dial === undefined
+      ? target.endpoint
+      : { ...target.endpoint, note: `through the function "dial"` };
     // The socket lives as long as this is not aborted. amqplib's own timeout counts idle time only,
     // and its connections are half-closed at best when their heartbeat fails.
     const socket = new AbortController();
@@ -53,8 +58,10 @@ export const amqplibDriver: Driver = {
     const secrets = secretsOf(endpoint);
     try {
       signal.throwIfAborted();
-      const opening = holdAfterOpenOk(() =>
-        amqplib.connect(connectOptions(target), socketOptions(target, intake, socket.signal))
+      const dialled = dial && await dialStream(dial, endpoint, socket.signal);
+      const opening = holdAfterOpenOk(
+        () => amqplib.connect(connectOptions(target), socketOptions(target, intake, socket.signal)),
+        dialled,
       );
       intake.socket = opening.socket;
       const model = await opening.result; // Where it fails, nothing is let through any more.
@@ -68,7 +75,9 @@ export const amqplibDriver: Driver = {
     } catch (error) {
       const aborted = socket.signal.aborted ? socket.signal.reason : undefined;
       socket.abort();
-      throw connectError(aborted ?? secrets.maskedIn(error), endpoint);
+      if (aborted !== undefined) throw connectError(aborted, endpoint);
+      const masked = secrets.maskedIn(error);
+      throw await clientCertificateError(masked, endpoint) ?? connectError(masked, endpoint);
     } finally {
       clearTimeout(timer);
       signal.removeEventListener("abort", giveUp);
@@ -90,6 +99,8 @@ function connectOptions({ endpoint, heartbeatSeconds }: ConnectTarget): Options.
     password: endpoint.password,
     vhost: encodeURIComponent(endpoint.vhost),
     heartbeat: heartbeatSeconds,
+    ...(endpoint.channelMax === undefined ? {} : { channelMax: endpoint.channelMax }),
+    ...(endpoint.frameMaxBytes === undefined ? {} : { frameMax: endpoint.frameMaxBytes }),
   };
 }
 
@@ -100,13 +111,14 @@ interface NetOptions {
 }
 
 function socketOptions(
-  { endpoint, connectionName }: ConnectTarget,
+  { endpoint, connectionName, dial }: ConnectTarget,
   { onread }: Intake,
   signal: AbortSignal,
 ): SocketOptions {
   const options: SocketOptions & NetOptions = {
     noDelay: true,
-    ...(Intake.isPossible() ? { onread } : {}),
+    // Only a socket reads into memory that it is lent.
+    ...(dial === undefined && Intake.isPossible() ? { onread } : {}),
     signal,
     clientProperties: {
       product: "lapinmq",
@@ -116,6 +128,7 @@ function socketOptions(
       ...(connectionName === undefined ? {} : { connection_name: connectionName }),
     },
     ...tlsOptions(endpoint.tls),
+    ...(endpoint.external ? { credentials: amqplib.credentials.external() } : {}),
   };
   return options;
 }

@@ -6,7 +6,22 @@
  * never throw back into the driver.
  */
 
+import type { Duplex } from "node:stream";
 import type { Endpoint } from "../endpoints.ts";
+
+/**
+ * Opens the way to the broker: gives a stream to it, open or still opening. With TLS that is spoken
+ * over this stream.
+ *
+ * @example Through a unix socket
+ * ```ts no-assert
+ * import { connect } from "node:net";
+ * import { Connection } from "@lapinmq/lapinmq";
+ *
+ * const connection = new Connection({ dial: () => connect("/run/rabbitmq.sock") });
+ * ```
+ */
+export type Dial = (hostname: string, port: number) => Duplex | Promise<Duplex>;
 
 /** What a driver needs to open one connection. */
 export interface ConnectTarget {
@@ -14,6 +29,8 @@ export interface ConnectTarget {
   readonly heartbeatSeconds: number;
   readonly timeoutMs: number;
   readonly connectionName: string | undefined;
+  /** Opens the stream to the broker, where that is not a TCP connection of the driver's own. */
+  readonly dial?: Dial;
 }
 
 /** What a connection tells while it is open. */

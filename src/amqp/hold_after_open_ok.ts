@@ -6,8 +6,10 @@
  */
 
 import net from "node:net";
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import tls from "node:tls";
+import { ConnectionError } from "../errors.ts";
+import { asSocket, tellOfClose } from "./dial.ts";
 
 /** What is being opened. */
 export interface Held<T> {
@@ -35,9 +37,10 @@ type Connect = (...args: never[]) => Socket;
  * that socket keep back what follows open-ok. Where it does not ask there, nothing is kept back.
  *
  * @param connect Calls amqplib.
+ * @param dialled What it is given in place of a socket of `node:net`, or speaks TLS over.
  */
-export function holdAfterOpenOk<T>(connect: () => T): Held<T> {
-  let release = () => {};
+export function holdAfterOpenOk<T>(connect: () => T, dialled?: Duplex): Held<T> {
+  let release: (() => void) | undefined;
   let socket: Socket | undefined;
   const modules = [net, tls] as unknown as { connect: Connect }[];
   const originals = modules.map((module) => module.connect);
@@ -46,18 +49,35 @@ export function holdAfterOpenOk<T>(connect: () => T): Held<T> {
     modules.forEach((module, index) => Reflect.set(module, "connect", connects[index]));
   };
   const restore = () => set(originals);
-  set(originals.map((original) => (...args) => {
+  set(originals.map((original, index) => (...args) => {
     restore(); // Whatever this calls is not ours.
-    socket = original(...args);
+    socket = dialled === undefined
+      ? original(...args)
+      : over(dialled, modules[index] === tls as unknown ? original : undefined, args);
     release = hold(socket);
     return socket;
   }));
   try {
     const result = connect();
-    return { result, socket: socket as Readable | undefined, release: () => release() };
+    if (dialled !== undefined && socket === undefined) {
+      throw new ConnectionError(
+        `Cannot use the option "dial": amqplib does not let its socket be replaced here`,
+        { code: "DIAL" },
+      );
+    }
+    return { result, socket: socket as Readable | undefined, release: () => release?.() };
   } finally {
     restore();
   }
+}
+
+/** The stream that was dialled, or TLS over it. */
+function over(dialled: Duplex, connectTls: Connect | undefined, args: unknown[]): Socket {
+  const [options, connected] = args as [object, () => void];
+  if (connectTls === undefined) return asSocket(dialled, connected) as Socket;
+  const encrypted = connectTls({ ...options, socket: dialled } as never, connected as never);
+  tellOfClose(dialled, encrypted as unknown as Duplex);
+  return encrypted;
 }
 
 /** Type, channel and size of a frame. */

@@ -9,6 +9,7 @@ import {
 } from "../errors.ts";
 import type { Endpoint } from "../endpoints.ts";
 import { printable, shownError } from "../printable.ts";
+import { tlsError } from "./tls_errors.ts";
 
 /** What is known of an error of amqplib, of a socket, or of Deno itself. */
 interface ForeignError {
@@ -59,6 +60,21 @@ export function connectError(error: unknown, endpoint: Endpoint): ConnectionErro
   const make = (why: string, errorCode: LapinmqErrorCode = "CONNECTION") =>
     new ConnectionError(`${at}: ${why}`, { code: errorCode, ...causeOf(error) });
 
+  if (endpoint.external && /^SASL mechanism EXTERNAL is not provided/.test(message)) {
+    return new AuthenticationError(
+      `${at}: it does not let a certificate log in (SASL EXTERNAL): enable its plugin ` +
+        `rabbitmq_auth_mechanism_ssl and add EXTERNAL to its auth_mechanisms, or leave out ` +
+        `authMechanism "external"`,
+      { cause: error },
+    );
+  }
+  if (endpoint.external && /ACCESS[_-]REFUSED/.test(message)) {
+    return new AuthenticationError(
+      `${at}: it refused the client's certificate: add a user with the name that the certificate ` +
+        `gives (see ssl_cert_login_from at the broker), and grant it the virtual host`,
+      { cause: error },
+    );
+  }
   if (/ACCESS[_-]REFUSED/.test(message)) {
     return new AuthenticationError(
       `${at}: it refused the user name "${endpoint.username}" with the password given: mend ` +
@@ -84,20 +100,8 @@ export function connectError(error: unknown, endpoint: Endpoint): ConnectionErro
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") {
     return make(`the host name "${endpoint.hostname}" is not known: mend it`);
   }
-  if (/certificate|CERT|UnknownIssuer|self.signed/i.test(`${code} ${message}`)) {
-    return make(
-      `its certificate is not trusted (${words}): give its authority in "tls.caCerts", and ` +
-        `the name it was made for in "tls.serverName"`,
-      "CERTIFICATE",
-    );
-  }
-  if (/SSL|InvalidContentType|corrupt message|handshake failure|tls/i.test(`${code} ${message}`)) {
-    return make(
-      `it does not speak TLS as expected (${words}): TLS is on port 5671 by custom; use amqp:// ` +
-        `for a port without it`,
-      "NOT_TLS",
-    );
-  }
+  const ofTls = tlsError(words, code, endpoint);
+  if (ofTls !== undefined) return make(ofTls.why, ofTls.code);
   if (/Expected ConnectionStart|[Ff]rame|marker|Invalid/.test(message)) {
     return make(
       `what answers there does not speak AMQP 0-9-1: mend the port (5672 by custom)`,
@@ -113,11 +117,21 @@ export function connectError(error: unknown, endpoint: Endpoint): ConnectionErro
   return make(words);
 }
 
+/** What will not pass by itself. */
+const PERMANENT: readonly LapinmqErrorCode[] = [
+  "AUTHENTICATION",
+  "VHOST",
+  "PERMISSION",
+  "CERTIFICATE",
+  "CLIENT_CERTIFICATE",
+  "NOT_TLS",
+  "NOT_AMQP",
+];
+
 /** Whether to try again is pointless until somebody changes something. */
 export function isPermanent(error: unknown): boolean {
   if (error instanceof ConnectionError) {
-    return ["AUTHENTICATION", "VHOST", "PERMISSION", "CERTIFICATE", "NOT_TLS", "NOT_AMQP"]
-      .includes(error.code);
+    return PERMANENT.includes(error.code);
   }
   if (!(error instanceof ChannelError)) return false;
   // Reply codes of a refused operation; a code of 5xx is a fault of the broker's that may pass.

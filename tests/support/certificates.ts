@@ -9,11 +9,11 @@ export interface Certificate {
   readonly key: string;
 }
 
-/** Makes an authority, or with `issuer` a server's certificate for these names. */
+/** Makes an authority, or with `issuer` a certificate for these names, which expires in so many days. */
 export async function makeCertificate(
-  options: { issuer?: Certificate; names?: readonly string[] } = {},
+  options: { issuer?: Certificate; names?: readonly string[]; days?: number } = {},
 ): Promise<Certificate> {
-  const { issuer, names = [] } = options;
+  const { issuer, names = [], days = 2 } = options;
   const folder = await Deno.makeTempDir({ prefix: "lapinmq-certificates-" });
   const file = (name: string) => `${folder}/${name}`;
   try {
@@ -34,7 +34,16 @@ export async function makeCertificate(
       await Deno.writeTextFile(file("extensions"), alternativeNames(names));
       await Deno.rename(file("cert.pem"), file("request.pem"));
       await openssl([
-        ...["x509", "-req", "-in", file("request.pem"), "-out", file("cert.pem"), "-days", "2"],
+        ...[
+          "x509",
+          "-req",
+          "-in",
+          file("request.pem"),
+          "-out",
+          file("cert.pem"),
+          "-days",
+          `${days}`,
+        ],
         ...["-CA", file("ca.pem"), "-CAkey", file("ca.key"), "-CAcreateserial"],
         ...["-extfile", file("extensions")],
       ]);

@@ -12,7 +12,10 @@ const nodes: Node[] = [];
 async function obey(order: Order): Promise<Partial<Reply>> {
   switch (order.verb) {
     case "add": {
-      const node = await startNode({ ...order.options, peer: nodes[0] });
+      const lines = order.options.config as readonly string[] | undefined;
+      const config = lines &&
+        ((folder: string) => lines.map((line) => line.replace("$FOLDER", folder)));
+      const node = await startNode({ ...order.options, config, peer: nodes[0] });
       nodes.push(node);
       const { url, hostname, port, username, password, vhost } = node;
       const { version, origin, own, server, name, control } = node;

@@ -36,6 +36,11 @@ export interface PrivateNode extends Description {
   resume(): Promise<void>;
 }
 
+/** What a private node is started with; `$FOLDER` in a line of `config` stands for its folder. */
+export type NodeSettings = Pick<NodeOptions, "files" | "plugins"> & {
+  readonly config?: readonly string[];
+};
+
 /** For `ignore`: there is nothing to start private nodes from. */
 export const noNodes = broker.server === undefined || broker.server.kind === "docker";
 
@@ -43,20 +48,21 @@ export const noNodes = broker.server === undefined || broker.server.kind === "do
  * Starts private nodes before the first test of a file, for all of them, and stops them after the last.
  *
  * @param count How many; together they are one cluster.
- * @param options What each is started with.
+ * @param options What each is started with, or what makes it.
  * @returns An array that is filled when the first test begins.
  */
 export function privateNodes(
   count: number,
-  options: Pick<NodeOptions, "config"> = {},
+  options: NodeSettings | (() => Promise<NodeSettings>) = {},
 ): readonly PrivateNode[] {
   const nodes: PrivateNode[] = [];
   if (noNodes) return nodes;
   let host: NodeHost | undefined;
   Deno.test.beforeAll(async () => {
     host = new NodeHost();
+    const settings = typeof options === "function" ? await options() : options;
     for (let index = 0; index < count; index++) {
-      const node = await host.add({ ...options, server: broker.server! });
+      const node = await host.add({ ...settings, server: broker.server! });
       if (index > 0) await join(node, nodes[0]);
       nodes.push(node);
     }
