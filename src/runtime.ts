@@ -138,9 +138,14 @@ export function mayReadFile(path: string): boolean {
   }
 }
 
+/** The version of Deno, such as `"2.9.6"`; `undefined` where the program runs on something else. */
+export function denoVersion(): string | undefined {
+  return globalThis.Deno?.version?.deno;
+}
+
 /** The version of Deno, for the client properties of a connection. */
 export function platformName(): string {
-  return `Deno ${globalThis.Deno?.version?.deno ?? "(unknown version)"}`;
+  return `Deno ${denoVersion() ?? "(unknown version)"}`;
 }
 
 /** Whether the program holds a permission without any restriction. */

@@ -1,5 +1,6 @@
 import process from "node:process";
 import { exit, listenerErrorsAreCaught, onOsSignal } from "../runtime.ts";
+import { withEmptyBytes } from "./empty_bytes.ts";
 import { closeOwnConnections, noteOwnConnections } from "./own_connections.ts";
 import { type ImportTask, serveTask } from "./serve_task.ts";
 import { type FromTask, plainError, type ToTask } from "./wire.ts";
@@ -33,7 +34,11 @@ export async function serveProcess(importTask: ImportTask): Promise<never> {
   addEventListener("unhandledrejection", (event) => end(event, event.reason));
   serveTask({
     post,
-    listen: (listener) => process.on("message", (message) => listener(message as ToTask)),
+    listen: (listener) =>
+      process.on("message", (received) => {
+        const told = received as ToTask;
+        listener(told.kind === "run" ? { ...told, message: withEmptyBytes(told.message) } : told);
+      }),
   }, importTask);
   return await new Promise(() => {});
 }

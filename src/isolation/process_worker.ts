@@ -1,3 +1,4 @@
+import { withoutEmptyBytes } from "./empty_bytes.ts";
 import { ProcessChannel, type ProcessEnd } from "./process_channel.ts";
 import { type ProcessOptions, taskCommand } from "./process_command.ts";
 import { notLoaded, type TaskWorker, uncaught } from "./task_worker.ts";
@@ -42,7 +43,7 @@ export class ProcessWorker implements TaskWorker {
     if ("why" in this.#state) return Promise.reject(this.#state.why);
     const answer: Answer = Promise.withResolvers();
     this.#state = { kind: "working", answer };
-    this.#channel.send({ kind: "run", message });
+    this.#channel.send({ kind: "run", message: withoutEmptyBytes(message) as WireMessage });
     return answer.promise;
   }
 

@@ -1,6 +1,7 @@
 import type { ConsumerOptions, TaskFunction } from "../consumer_options.ts";
 import { ConfigurationError } from "../errors.ts";
 import { oneOf, refuse } from "../validate.ts";
+import { denoVersion } from "../runtime.ts";
 import { resolveTaskPermissions, resolveTaskRunFlags } from "./process_flags.ts";
 import type { ProcessOptions } from "./process_command.ts";
 import type { TaskInProcess } from "./task_in_process.ts";
@@ -93,6 +94,7 @@ function resolveTaskModule(options: ConsumerOptions, taskModule: unknown): Resol
   const href = resolveModule(taskModule);
   const kind = oneOf("isolation", options.isolation, ["thread", "process"], "thread");
   if (kind === "process") {
+    checkDeno(denoVersion());
     const permissions = resolveTaskPermissions(options.taskPermissions);
     const runFlags = resolveTaskRunFlags(options.taskRunFlags);
     return { kind, href, options: { permissions, runFlags } };
@@ -105,6 +107,24 @@ function resolveTaskModule(options: ConsumerOptions, taskModule: unknown): Resol
     );
   }
   return { kind, href };
+}
+
+/** The first version whose processes are told the bytes of a message. */
+const LEAST_DENO = "2.6.0";
+
+/**
+ * A version older than that either cannot start the process, or hands it messages without their
+ * bytes, and each would fail for that reason alone. Nothing but the version tells.
+ */
+export function checkDeno(version: string | undefined): void {
+  if (version === undefined) return; // What is no Deno is refused as the process is to be started.
+  const [major, minor] = version.split(".").map(Number);
+  const [leastMajor, leastMinor] = LEAST_DENO.split(".").map(Number);
+  if (major > leastMajor || (major === leastMajor && minor >= leastMinor)) return;
+  throw new ConfigurationError(
+    `Cannot use isolation "process" on Deno ${version}: a process of it does not receive the ` +
+      `bytes of a message: run the program with Deno ${LEAST_DENO} or later, or use isolation "thread"`,
+  );
 }
 
 const PROTOCOLS = ["file:", "http:", "https:", "data:"];

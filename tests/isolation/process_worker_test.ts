@@ -56,6 +56,19 @@ Deno.test("ProcessWorker hands over every kind of value", async () => {
   assertEquals(outcome, { kind: "ack" });
 });
 
+Deno.test("ProcessWorker hands over a body and a header that are empty", async () => {
+  await using worker = await processOf(`
+    export default defineTask(({ body, headers: { none } }) => {
+      for (const bytes of [body, none]) {
+        if (bytes.constructor !== Uint8Array || bytes.length > 0) throw new Error(String(bytes));
+      }
+      return MessageStatus.SUCCESS;
+    });`);
+  const headers = { kind: "value", value: { none: new Uint8Array() } } as const;
+  const message = wireMessage({ body: new Uint8Array(), headers });
+  assertEquals(await worker.run(message), { kind: "ack" });
+});
+
 Deno.test("ProcessWorker hands over headers that cannot be decoded as such", async () => {
   await using worker = await processOf(`
     export default defineTask((message) => message.headers && MessageStatus.SUCCESS);`);
