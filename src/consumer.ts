@@ -16,14 +16,13 @@ import { TypedEventTarget } from "./events.ts";
 import { type Health, sessionHealth } from "./health.ts";
 import type { HeldDelivery } from "./held_delivery.ts";
 import type { MessageFacts } from "./message_facts.ts";
-import { IsolatedRunner } from "./isolation/isolated_runner.ts";
-import { workersOf } from "./isolation/workers_of.ts";
 import { type Outcome, reasonOf } from "./message_status.ts";
 import { Subscription, type SubscriptionHost, type TemporaryQueue } from "./subscription.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { LoopWatch } from "./loop_watch.ts";
 import { lossMessage } from "./loss_message.ts";
 import { messageIdOf, RetryPolicy } from "./retry_policy.ts";
+import { TaskModuleRunner } from "./task_module_runner.ts";
 import { type Runner, TaskRunner } from "./task_runner.ts";
 import { useConnection } from "./use_connection.ts";
 import { knownOptions, milliseconds } from "./validate.ts";
@@ -74,7 +73,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   #advice: ConsumerAdvice;
   #runner: Runner;
   /** The same, where the tasks run in threads or processes. */
-  #isolated: IsolatedRunner | undefined;
+  #isolated: TaskModuleRunner | undefined;
   #pool: WorkerPool<HeldDelivery>;
   #lifecycle = new Lifecycle<ConsumerStopResult>();
   /** The newest subscription, although it may be lost by now. */
@@ -118,7 +117,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     if (task.kind === "function") {
       this.#runner = new TaskRunner(task.taskFunction, resolved, observer);
     } else {
-      this.#runner = this.#isolated = new IsolatedRunner(resolved, workersOf(task), observer);
+      this.#runner = this.#isolated = new TaskModuleRunner(task, resolved, observer);
     }
     this.#pool = new WorkerPool(resolved.workers, (held) => this.#work(held));
     this.#callbacks = new CallbackWatch(resolved, () => this.#subscription?.held ?? [], (

@@ -194,7 +194,8 @@ export class Crew {
   }
 }
 
-function interrupted(): Error {
+/** Why a start rejects that was ended before it was done. */
+export function interrupted(): Error {
   return new LapinmqError(
     "Cannot start the consumer: it was stopped before its task module was loaded",
     { code: "CONSUMER_STOPPED" },
