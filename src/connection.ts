@@ -39,6 +39,9 @@ export interface ConnectionEventMap {
   error: ErrorDetail;
 }
 
+/** What the program was told already: notes are of what is the same for all connections. */
+const toldNotes = new Set<string>();
+
 let defaultConnection: Connection | undefined;
 
 /** The inside of a connection, for its publishers and consumers only. */
@@ -157,6 +160,11 @@ export class Connection extends TypedEventTarget<ConnectionEventMap> implements 
       unblocked: () => {
         log.info(`the broker accepts messages again (${role})`);
         this.emit("unblocked", { role });
+      },
+      noted: (note) => {
+        if (toldNotes.has(note)) return;
+        toldNotes.add(note);
+        log.warn(note);
       },
     };
   }

@@ -31,6 +31,8 @@ export type LinkState =
     readonly since: Date;
     readonly connection: DriverConnection;
     readonly blocked?: Blockage;
+    /** What is worth knowing although it works. */
+    readonly note?: string;
   };
 
 /** What happens to a link. */
@@ -40,6 +42,8 @@ export interface LinkObserver {
   reconnecting?(attempt: number, delayMs: number, cause: Error): void;
   blocked?(reason: string): void;
   unblocked?(): void;
+  /** There is something worth knowing although the connection works. */
+  noted?(note: string): void;
   /** A password that expires could not be renewed yet. */
   renewalFailed?(cause: Error): void;
 }
@@ -193,6 +197,7 @@ export class Link {
       at: number;
       lost?: Error;
       blocked?: Blockage;
+      note?: string;
     } = { at: 0 };
     // What happens before the driver has handed the connection over is remembered until then.
     const setBlocked = (blocked: Blockage | undefined) => {
@@ -206,6 +211,10 @@ export class Link {
       },
       blocked: (reason) => setBlocked({ reason, since: new Date() }),
       unblocked: () => setBlocked(undefined),
+      noted: (note) => {
+        opened.note = note;
+        this.#setNote(opened.connection, note);
+      },
     };
     const { credentials } = this.#options;
     const login = credentials && await askForCredentials(credentials, connectTimeoutMs);
@@ -224,6 +233,7 @@ export class Link {
     this.#opened(connection, endpoint);
     this.#renewInTime(connection, login?.expiresAt);
     if (opened.blocked !== undefined) this.#setBlocked(connection, opened.blocked);
+    if (opened.note !== undefined) this.#setNote(connection, opened.note);
   }
 
   #opened(connection: DriverConnection, endpoint: Endpoint): void {
@@ -256,6 +266,12 @@ export class Link {
     if (this.#state.kind !== "open" || this.#state.connection !== connection) return;
     this.#state = { ...this.#state, blocked };
     this.#tell((observer) => blocked ? observer.blocked?.(blocked.reason) : observer.unblocked?.());
+  }
+
+  #setNote(connection: DriverConnection | undefined, note: string): void {
+    if (this.#state.kind !== "open" || this.#state.connection !== connection) return;
+    this.#state = { ...this.#state, note };
+    this.#tell((observer) => observer.noted?.(note));
   }
 
   #failWaiters(cause: Error): void {

@@ -64,7 +64,7 @@ export class TaskModuleRunner implements Runner {
   /**
    * Ends the threads and processes, whatever they are doing.
    *
-   * @param withinMs How long a thread may take that is told to end, in milliseconds.
+   * @param withinMs How long to wait for a thread that may be in a busy loop. Default: a second.
    */
   async end(withinMs?: number): Promise<void> {
     this.#ends++;

@@ -33,6 +33,11 @@ import { channelError, connectError, connectionLost } from "./translate_errors.t
 /** How long the socket may stay open after the broker was the one to close the connection. */
 const LAST_WORDS_MS = 1_000;
 
+const SLOW_PATH =
+  `messages go through amqplib itself, and not past it: all works as promised, but costs several times ` +
+  `the CPU time: the amqplib that was loaded is not the one that lapinmq knows: see that it is ` +
+  `npm:amqplib@2.3.1, and that nothing changes it`;
+
 /** Opens connections with `npm:amqplib`. */
 export const amqplibDriver: Driver = {
   async connect(target, events, signal) {
@@ -164,6 +169,7 @@ class AmqplibConnection implements DriverConnection {
   #events: ConnectionEvents;
   #lane: FastLane | undefined;
   #closed = false;
+  #isNoted = false;
   /** What amqplib said went wrong; it says so before it closes the channels. */
   #cause: Error | undefined;
   #closing: ReturnType<typeof setTimeout> | undefined;
@@ -197,6 +203,7 @@ class AmqplibConnection implements DriverConnection {
     surviveUnreadableHeaders(this.#internals);
     const lane = this.#lane = FastLane.of(model.connection);
     if (lane !== undefined) intake.divert((bytes) => lane.read(bytes));
+    else this.#noteSlowPath();
     if (this.#internals.blocked) events.blocked("the broker did not say why");
   }
 
@@ -211,7 +218,7 @@ class AmqplibConnection implements DriverConnection {
       const channel = await within(opening, this.#callTimeoutMs, "open a channel");
       // Lost in the moment in which the channel opened, before anybody could listen to it.
       if (this.#closed) throw connectionLost(this.#secrets.maskedIn(this.#cause));
-      return new AmqplibChannel(
+      const opened = new AmqplibChannel(
         channel,
         events,
         this.#callTimeoutMs,
@@ -220,12 +227,20 @@ class AmqplibConnection implements DriverConnection {
         options.confirms,
         this.#secrets,
       );
+      if (this.#lane?.missedChannel) this.#noteSlowPath();
+      return opened;
     } catch (error) {
       // Closed in the moment in which it opened, before anybody could listen to it.
       if (error instanceof amqplib.IllegalOperationError) this.#end(error);
       opening?.then(closeLate, () => {});
       throw channelError(this.#secrets.maskedIn(error));
     }
+  }
+
+  #noteSlowPath(): void {
+    if (this.#isNoted) return;
+    this.#isNoted = true;
+    this.#events.noted?.(SLOW_PATH);
   }
 
   #end(cause: Error | undefined): void {

@@ -41,6 +41,8 @@ export interface ConnectionEvents {
   blocked(reason: string): void;
   /** The broker reads again. */
   unblocked(): void;
+  /** Something that the program should know although the connection works; called once at most. */
+  noted?(note: string): void;
 }
 
 /** Opens connections. */

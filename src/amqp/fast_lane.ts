@@ -41,6 +41,8 @@ interface ChannelInternals {
 
 /** The fast lane of one connection. */
 export class FastLane {
+  /** Whether a channel was not as expected, so that amqplib does it all. */
+  missedChannel = false;
   #connection: Internals;
   #writer: FrameWriter;
   #reader: FrameReader;
@@ -70,9 +72,10 @@ export class FastLane {
    */
   open(owner: object, sink: FrameSink): FastChannel | undefined {
     const { ch, accept } = owner as Partial<ChannelInternals>;
-    if (typeof ch !== "number" || typeof accept !== "function") return undefined;
+    if (typeof ch !== "number" || typeof accept !== "function") return this.#miss();
     const record = this.#connection.channels[ch];
-    if (record?.channel !== owner || !isFrameBuffer(record.buffer)) return undefined;
+    if (record?.channel !== owner) return undefined;
+    if (!isFrameBuffer(record.buffer)) return this.#miss();
     // What closes has functions of its own in place of those of its class.
     if (Object.hasOwn(owner, "accept") || Object.hasOwn(this.#connection, "sendMethod")) {
       return undefined;
@@ -83,6 +86,10 @@ export class FastLane {
     return new FastChannel(channel, this.#connection, this.#writer, () => {
       this.#reader.detach(ch, sink);
     });
+  }
+
+  #miss(): undefined {
+    this.missedChannel = true;
   }
 
   /** From now on the frames that amqplib writes on this channel take their place among ours. */
