@@ -4,7 +4,7 @@
  * lapinmq does not declare durable queues and exchanges: whoever runs the broker does it, or the
  * program itself, as here, with the AMQP client that lapinmq is built on.
  */
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 import amqp from "amqplib";
 
 interface Declared {
