@@ -55,6 +55,7 @@ for (const kind of KINDS) {
         redelivered: false,
         properties: {
           contentType: "application/octet-stream",
+          deliveryMode: 2,
           messageId: `of ${size}`,
           timestamp: new Date(1_000_000).toISOString(),
           type: file,
