@@ -4,7 +4,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 import { freePort } from "../../tools/broker/ports.ts";
 import { ROOT } from "../../tools/launch.ts";
 import { Publisher } from "../../mod.ts";
