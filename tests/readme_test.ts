@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import * as lapinmq from "../mod.ts";
 import { ROOT } from "../tools/launch.ts";
+import { publishedPaths } from "./support/jsr.ts";
 
 const readme = await read("README.md");
 const prose = readme.replace(/^```[^]*?^```$/gm, "");
@@ -134,6 +135,29 @@ Deno.test("README: what it links to is there, and its code is TypeScript or for 
     assert(target.startsWith("#") ? anchors.includes(target) : await exists(target), target);
   }
   assertEquals(found(readme, /^```(\w*)\n[^]*?^```$/gm), ["sh", "ts"]);
+});
+
+Deno.test("README: what it links to is in the package, or in the repository alone where it is a program", async () => {
+  const published = await publishedPaths();
+  const pages = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+  for await (const { name } of Deno.readDir(`${ROOT}docs`)) {
+    if (name.endsWith(".md")) pages.push(`docs/${name}`);
+  }
+  for (const page of pages) {
+    assert(published.includes(`/${page}`), `${page} is in the package`);
+    for (const target of found(await read(page), /\]\(([^)\s]+)\)/g)) {
+      if (/^(?:https:|#)/.test(target)) continue;
+      const { pathname } = new URL(target, new URL(page, "file:///"));
+      assert(await exists(pathname.slice(1)), `${page} links to ${target}`);
+      // Programs import the package by its name, so they are no part of it.
+      if (!pathname.startsWith("/examples")) {
+        assert(
+          published.includes(pathname),
+          `${target}, to which ${page} links, is in the package`,
+        );
+      }
+    }
+  }
 });
 
 Deno.test("CHANGELOG: it knows the version of deno.json", async () => {

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { assertEquals } from "@std/assert";
 import { type Connection, Consumer, MessageStatus, Publisher } from "../../mod.ts";
 import { connectionForTest } from "../support/broker.ts";
@@ -166,4 +167,25 @@ Deno.test("Consumers and publishers of one connection settle what they have befo
   const left = (await made.takeAll(source)).map(({ content }) => content.toString());
   const moved = (await made.takeAll(destination)).map(({ content }) => content.toString());
   assertEquals([...left, ...moved].toSorted(), bodies.toSorted());
+});
+
+Deno.test("Without keys a consumer receives all of fanout and headers exchanges, and of others what has no key", async () => {
+  await using made = await topology();
+  await using connection = connectionForTest();
+  for (const type of ["fanout", "headers", "direct", "topic"] as const) {
+    const exchange = await made.exchange(type);
+    const taskFunction = notingTask();
+    await using consumer = new Consumer({ connection, queueName: "", exchange, taskFunction });
+    await consumer.start();
+    for (const [key, body] of [["a", "with a key"], ["a.b", "with another"], ["", "without"]]) {
+      made.channel.publish(exchange, key, Buffer.from(body), { headers: { h: 1 } });
+    }
+    const all = type === "fanout" || type === "headers";
+    await taskFunction.waitFor(all ? 3 : 1);
+    assertEquals(
+      taskFunction.bodies,
+      all ? ["with a key", "with another", "without"] : ["without"],
+      type,
+    );
+  }
 });
