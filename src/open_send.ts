@@ -1,5 +1,6 @@
 import type { Send } from "./confirm_window.ts";
 import type { Linked } from "./linked_list.ts";
+import { heardOf, rejection } from "./rejection.ts";
 import type { PreparedMessage, SendCallbacks } from "./send_options.ts";
 
 /** A send until its outcome is known, and its promise. */
@@ -9,9 +10,11 @@ export class OpenSend implements Send, Linked<OpenSend> {
   readonly sequence: number;
   readonly deadline: number;
   readonly promise: Promise<void>;
-  resolve!: () => void;
+  resolve!: (outcome?: Promise<never>) => void;
   reject!: (error: Error) => void;
   settled = false;
+  /** Whether a failure is the program's already, whatever becomes of the promise. */
+  handled = false;
   written = false;
   rewritten = false;
   returned: string | undefined = undefined;
@@ -31,9 +34,27 @@ export class OpenSend implements Send, Linked<OpenSend> {
     this.sequence = sequence;
     this.deadline = deadline;
     this.promise = new Promise((resolve, reject) => {
-      this.resolve = resolve;
+      this.resolve = resolve as OpenSend["resolve"];
       this.reject = reject;
     });
+  }
+
+  /** Fails at once, within the call, of which the error shows the stack. */
+  refuse(error: Error): void {
+    if (this.handled) this.#markHandled();
+    this.reject(error);
+  }
+
+  /** Fails, with the stack of who awaits it. Resolves when they know of it. */
+  async fail(error: Error): Promise<void> {
+    this.resolve(rejection(error, () => {
+      if (this.handled) this.#markHandled();
+    }));
+    await heardOf();
+  }
+
+  #markHandled(): void {
+    this.promise.catch(() => {});
   }
 
   get messageId(): string {

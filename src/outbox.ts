@@ -120,7 +120,7 @@ export class Outbox {
       this.#pump();
     } else {
       send.settled = true;
-      this.#refusals.run(() => this.#conclude(send, error));
+      this.#refusals.run(() => this.#refuseAtOnce(send, error));
     }
     return send.promise;
   }
@@ -182,7 +182,7 @@ export class Outbox {
       }),
     );
     for (const send of abandoned) {
-      if (handled) send.promise.catch(() => {});
+      send.handled ||= handled;
       this.#settle(send, stoppedFirst(send, reason, cause));
     }
     this.#expiry.stop();
@@ -349,18 +349,26 @@ export class Outbox {
     if (error === undefined) {
       if (ackCallback !== undefined) this.#host.run("the ackCallback", ackCallback);
       send.resolve();
+      this.#counter.settled(send.sequence, true);
     } else {
       this.#tellFailure(send, error);
-      send.reject(error);
+      // Who waits for all outcomes is to hear of them after those who wait for one.
+      void send.fail(error).then(() => this.#counter.settled(send.sequence, false));
     }
-    this.#counter.settled(send.sequence, error === undefined);
+  }
+
+  /** Tells the program that a send was refused, within its call. */
+  #refuseAtOnce(send: OpenSend, error: PublishError): void {
+    this.#tellFailure(send, error);
+    send.refuse(error);
+    this.#counter.settled(send.sequence, false);
   }
 
   #tellFailure(send: OpenSend, error: PublishError): void {
     const { nackCallback } = send.callbacks;
     const { onSendFailure } = this.#options;
     if (nackCallback === undefined && onSendFailure === undefined) return;
-    send.promise.catch(() => {}); // The callback takes it.
+    send.handled = true; // The callback takes it.
     if (nackCallback !== undefined) {
       this.#host.run("the nackCallback", () => nackCallback(error));
     } else {
