@@ -11,7 +11,7 @@ import type { ConsumerStopOptions, ConsumerStopResult } from "./consumer_results
 import { Deadline } from "./deadline.ts";
 import { drainDefault } from "./drain_default.ts";
 import { drainTimes, LEAST_END_MS } from "./drain_times.ts";
-import { QueueNotFoundError } from "./errors.ts";
+import { LapinmqError, QueueNotFoundError } from "./errors.ts";
 import { TypedEventTarget } from "./events.ts";
 import { type Health, sessionHealth } from "./health.ts";
 import type { HeldDelivery } from "./held_delivery.ts";
@@ -25,6 +25,7 @@ import { messageIdOf, RetryPolicy } from "./retry_policy.ts";
 import { TaskModuleRunner } from "./task_module_runner.ts";
 import { type Runner, TaskRunner } from "./task_runner.ts";
 import { useConnection } from "./use_connection.ts";
+import { Room } from "./room.ts";
 import { knownOptions, milliseconds } from "./validate.ts";
 import { WorkerPool } from "./worker_pool.ts";
 
@@ -79,6 +80,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   /** The newest subscription, although it may be lost by now. */
   #subscription: Subscription | undefined;
   #temporaryQueue: TemporaryQueue | undefined;
+  #subscribed = new Room(() => this.#session.channel !== undefined);
   #callbacks: CallbackWatch;
   /** The last stretch of the event loop in which a task ran, as the watch numbers them. */
   #workedIn = -1;
@@ -109,7 +111,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
         this.#failed(held, error, outcome),
       replaced: (why: Error) =>
         core.options.log.warn(
-          `a thread or process of the tasks of queue "${this.queueName}" has to be replaced`,
+          `a thread or process of the tasks of queue "${this.#lastQueueName}" has to be replaced`,
           why,
         ),
     };
@@ -159,7 +161,11 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     this.#session = new ChannelSession(core.links.consume, core.options.reconnect, {
       open: (link, closed, life) => this.#open(link, closed, life),
       // What is wanted may have changed while the last step of its set-up was answered.
-      opened: (subscription) => void subscription.follow(),
+      opened: (subscription) => {
+        void subscription.follow();
+        this.#subscribed.update();
+        this.emit("subscribed", { queueName: subscription.queueName });
+      },
       lost: (_subscription, cause) => {
         this.#lost(cause);
         return false;
@@ -177,10 +183,28 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
 
   /**
    * The queue it consumes from. That of a temporary queue is known once `start()` has resolved, and
-   * changes when the connection is lost and opened again.
+   * changes when the connection is lost and opened again: in between it is `""`. Await
+   * {@linkcode Consumer.ready}, or listen to the event `subscribed`, for its name.
    */
   get queueName(): string {
+    return this.#host.options.queueName || (this.#session.channel?.queueName ?? "");
+  }
+
+  /** The queue for what is told of it, although a temporary one may be gone by now. */
+  get #lastQueueName(): string {
     return this.#subscription?.queueName ?? this.#host.options.queueName;
+  }
+
+  /**
+   * Resolved while it consumes from its queue, pending while it starts or recovers, rejected while it is
+   * not started.
+   */
+  get ready(): Promise<void> {
+    const { kind } = this.#lifecycle.state;
+    if (kind === "running" || kind === "starting") return this.#subscribed.ready;
+    const ready = Promise.reject(notRunning());
+    ready.catch(() => {}); // Looking at it must not end the program; awaiting it may.
+    return ready;
   }
 
   /**
@@ -213,6 +237,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
           `consumer of queue "${this.#host.options.queueName}"`,
         );
       } catch (error) {
+        this.#subscribed.close(error as Error);
         this.#unwatch();
         await this.#isolated?.end();
         if (this.#lifecycle.state.kind === "starting") core.removeUser(this.#user);
@@ -242,6 +267,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   /** @param cause Why, where nobody asked for it. */
   async #end(timeoutMs: number, cause?: Error): Promise<ConsumerStopResult> {
     const nothing = { completed: 0, released: 0, abandoned: 0 };
+    this.#subscribed.close(notRunning(cause));
     return await this.#lifecycle.stop(() => this.#drain(timeoutMs), nothing, cause);
   }
 
@@ -338,7 +364,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     this.emitProblem(
       "channellost",
       { cause },
-      lossMessage(`consumer of queue "${this.queueName}"`, cause),
+      lossMessage(`consumer of queue "${this.#lastQueueName}"`, cause),
     );
   }
 
@@ -374,14 +400,14 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
 
   #awaitCallback(held: HeldDelivery): void {
     this.#callbacks.begin(held);
-    this.#advice.onCallback(this.queueName);
+    this.#advice.onCallback(this.#lastQueueName);
   }
 
   /** What a log line or an event says of a message. */
   #facts(delivery: Delivery): MessageFacts {
     return {
       messageId: messageIdOf(delivery),
-      queueName: this.queueName,
+      queueName: this.#lastQueueName,
       routingKey: delivery.routingKey,
       attempt: this.#host.retries.attempt(delivery),
     };
@@ -412,7 +438,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
 
   #loopBlocked(blockedMs: number): void {
     if (this.#pool.running === 0 && this.#workedIn !== this.#loop.gap) return;
-    const { queueName } = this;
+    const queueName = this.#lastQueueName;
     this.emitProblem(
       "loopblocked",
       { blockedMs, queueName },
@@ -434,7 +460,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     const { log } = coreOf(this.#connection).options;
     const { stuck } = this.#runner;
     if (stuck !== undefined) {
-      log.error(`${stuck.reason}: queue "${this.queueName}" is not consumed meanwhile`);
+      log.error(`${stuck.reason}: queue "${this.#lastQueueName}" is not consumed meanwhile`);
       this.#releaseWaiting();
     }
     // A channel that is only being opened will judge for itself.
@@ -476,4 +502,13 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     coreOf(this.#connection).removeUser(this.#user);
     return { completed, released, abandoned };
   }
+}
+
+function notRunning(cause?: Error): LapinmqError {
+  return new LapinmqError(
+    `The consumer is not running${
+      cause === undefined ? "" : ` (${cause.message})`
+    }: start() it first`,
+    { code: "CONSUMER_STOPPED", cause },
+  );
 }

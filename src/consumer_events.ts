@@ -24,6 +24,11 @@ export interface ConsumerEventMap {
     /** After how many milliseconds it goes back to the queue; `undefined` if it does not wait. */
     readonly delayMs: number | undefined;
   };
+  /** It consumes from its queue, for the first time or again after its channel was lost. */
+  subscribed: {
+    /** The queue; that of a temporary queue has another name after its connection was lost. */
+    readonly queueName: string;
+  };
   /** The channel was lost, or could not be opened again; it will be tried again. */
   channellost: {
     /** Why. */

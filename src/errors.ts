@@ -33,7 +33,7 @@
  * | `ACCESS_REFUSED` | `AccessRefusedError` | a permission at the broker is missing, or a queue is another's |
  * | `CONSUMER_CANCELLED` | `ChannelError` | the broker cancelled the consumer, for instance as its queue was deleted |
  * | `STREAM_NOT_SUPPORTED` | `ChannelError` | the queue is a stream, which this library does not consume from |
- * | `CONSUMER_STOPPED` | `LapinmqError` | the consumer was stopped before it had started |
+ * | `CONSUMER_STOPPED` | `LapinmqError` | the consumer is not running, or was stopped before it had started |
  * | `CONFIRMS_OVERDUE` | `ChannelError` | a channel was given up, as its confirms did not come |
  * | `MESSAGE_DECODE` | `MessageDecodeError` | a body or headers cannot be decoded |
  * | `NOT_IN_TASK_MODULE` | `LapinmqError` | a task apart from the program asked for what stays in the program |

@@ -4,6 +4,7 @@ import {
   assertEquals,
   assertInstanceOf,
   assertNotEquals,
+  assertRejects,
   assertStringIncludes,
 } from "@std/assert";
 import {
@@ -11,6 +12,7 @@ import {
   type Connection,
   ConnectionError,
   Consumer,
+  LapinmqError,
   MessageStatus,
 } from "../../mod.ts";
 import { connectionForTest, evaluate, notOurs, openAtBroker } from "../support/broker.ts";
@@ -104,12 +106,49 @@ Deno.test("Consumer makes its temporary queue and its bindings again after a con
   await consumer.start();
   const before = consumer.queueName;
   proxy.cut();
-  await eventually("it has a queue again", () => consumer.queueName !== before);
+  await eventually("it has a queue again", () => !["", before].includes(consumer.queueName));
   await eventually("the consumer is back", () => consumer.health().status === "up");
   for (const key of ["a", "b", "c", "a"]) made.channel.publish(exchange, key, Buffer.from(key));
   await task.waitFor(3);
   assertEquals(task.bodies, ["a", "b", "a"]);
   assertNotEquals(consumer.queueName, before);
+});
+
+Deno.test("Consumer does not hand out the name of a temporary queue that is gone, and tells of the next", async () => {
+  await using made = await topology();
+  await using proxy = startProxy();
+  await using connection = connectionThrough(proxy);
+  const task = notingTask();
+  const consumer = new Consumer({ connection, queueName: "", taskFunction: task });
+  await assertRejects(() => consumer.ready, LapinmqError, "start()");
+  const names: string[] = [];
+  consumer.addEventListener("subscribed", ({ detail }) => names.push(detail.queueName));
+  const lost = Promise.withResolvers<string>();
+  consumer.addEventListener("channellost", () => lost.resolve(consumer.queueName));
+  const started = consumer.start();
+  await consumer.ready;
+  assertEquals(names, [consumer.queueName]);
+  await started;
+  proxy.refuse();
+  proxy.cut();
+  assertEquals(await lost.promise, "");
+  let isReady = false;
+  const ready = consumer.ready.then(() => isReady = true);
+  await eventually("it tries to come back", () => consumer.health().status === "recovering");
+  assertEquals([consumer.queueName, isReady], ["", false]);
+  proxy.listen();
+  await ready;
+  assertEquals(names, [names[0], consumer.queueName]);
+  assertNotEquals(names[0], names[1]);
+  await made.fill(consumer.queueName, ["to the new one"]);
+  await task.waitFor(1);
+  proxy.refuse();
+  proxy.cut();
+  await eventually("it is lost again", () => consumer.queueName === "");
+  const waiting = assertRejects(() => consumer.ready, LapinmqError, "not running");
+  await consumer.stop({ timeoutMs: 0 });
+  await waiting;
+  await assertRejects(() => consumer.ready, LapinmqError, "start()");
 });
 
 Deno.test("Consumer tells that its queue was deleted, and consumes again once there is one", async () => {
@@ -158,7 +197,7 @@ Deno.test({
       {ok, Queue} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"${before}">>)),
       rabbit_amqqueue:delete(Queue, false, false, <<"test">>).
     `);
-    await eventually("it has a queue again", () => consumer.queueName !== before);
+    await eventually("it has a queue again", () => !["", before].includes(consumer.queueName));
     await eventually("the consumer is back", () => consumer.health().status === "up");
     made.channel.publish(exchange, "", Buffer.from("one"));
     await task.waitFor(1);
