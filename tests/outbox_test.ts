@@ -25,7 +25,6 @@ import {
   SendAbortedError,
   UnroutableError,
 } from "../src/publish_errors.ts";
-import { prepareMessage } from "../src/send_options.ts";
 import { eventually } from "./support/eventually.ts";
 import { outboxForTest } from "./support/outbox_for_test.ts";
 import { usedMemory } from "./support/used_memory.ts";

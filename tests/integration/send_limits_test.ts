@@ -2,7 +2,7 @@
 
 import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import {
-  ConfigurationError,
+  type ConfigurationError,
   ConfirmTimeoutError,
   Publisher,
   PublishError,
