@@ -487,9 +487,10 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
 
     this.#callbacks.stop();
     const returned = told.filter((held) => held.returned).length;
-    const { outstanding = 0, parked = 0 } = this.#subscription ?? {};
+    const { outstanding = 0, parked = 0, returning = 0 } = this.#subscription ?? {};
     const lost = tally.lost - before.lost;
-    const abandoned = Math.max(outstanding - parked + lost + returned, this.#pool.running);
+    const unsettled = outstanding - parked - returning + returned;
+    const abandoned = Math.max(unsettled + lost, this.#pool.running);
     const completed = tally.settled - before.settled;
     const released = tally.released - before.released - returned + parked;
     this.#subscription?.abandon(reason);

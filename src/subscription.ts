@@ -71,8 +71,8 @@ export class Subscription implements DeliveryOwner, SessionChannel, ConsumersOwn
   #held = new LinkedList<HeldDelivery>();
   /** Of these, what came while none were to be taken, or has not begun and is to go back. */
   #parked: HeldDelivery[] = [];
-  /** What was worked on and goes back once the broker does not deliver here any more. */
-  #returns: number[] = [];
+  /** Of these, what was worked on and goes back once the broker does not deliver here any more. */
+  #returns: HeldDelivery[] = [];
   #channel: DriverChannel | undefined;
   #consumers: ChannelConsumers | undefined;
   #room = new RetryRoom(this);
@@ -162,6 +162,11 @@ export class Subscription implements DeliveryOwner, SessionChannel, ConsumersOwn
     return this.#parked.length;
   }
 
+  /** How many of them go back in the same way, and were worked on. */
+  get returning(): number {
+    return this.#returns.length;
+  }
+
   /** What keeps other messages from coming; `undefined` where they come. */
   get heldUp(): HeldUp | undefined {
     let callbacks = 0;
@@ -221,6 +226,7 @@ export class Subscription implements DeliveryOwner, SessionChannel, ConsumersOwn
   /** Gives up what is held: it can be settled no more, and the broker will deliver it again. */
   abandon(cause: Error): void {
     this.#parked = [];
+    this.#returns = [];
     // A copy, as what is told of it may settle others.
     for (const held of [...this.#held]) held.lose(cause);
     // Before what is given up is forgotten: an acknowledgement of all up to it would take it along.
@@ -230,13 +236,18 @@ export class Subscription implements DeliveryOwner, SessionChannel, ConsumersOwn
   }
 
   settle(held: HeldDelivery, how: Settlement): boolean {
-    this.#held.delete(held);
     const { retries, tally } = this.#host;
+    if (how === "requeue" && this.#channel !== undefined && !this.#mayGiveBack) {
+      // It stays held until it is written: an acknowledgement of all up to another would take it along.
+      this.#returns.push(held);
+      tally.settled++;
+      return true;
+    }
+    this.#held.delete(held);
     if (how === "ack" || how === "reject") retries.forget(held.delivery);
     try {
       if (this.#channel === undefined) return false;
       if (how === "ack") this.#acks.add(held.delivery.tag);
-      else if (how === "requeue" && !this.#mayGiveBack) this.#returns.push(held.delivery.tag);
       else this.#channel.settle(held.delivery.tag, how);
       if (how === "release") tally.released++;
       else tally.settled++;
@@ -348,16 +359,22 @@ export class Subscription implements DeliveryOwner, SessionChannel, ConsumersOwn
   /** Hands over what is parked, or gives it back. */
   #sortParked(): void {
     if (!this.#isChecked || !this.#mayGiveBack) return;
-    try {
-      for (const tag of this.#returns.splice(0)) this.#channel?.settle(tag, "requeue");
-    } catch {
-      // The channel is just closing: they go back with it.
-    }
+    for (const held of this.#returns.splice(0)) this.#return(held);
     const isTaking = this.#isTaking;
     for (const held of this.#parked.splice(0)) {
       if (isTaking) this.#host.delivered(held);
       else held.release();
     }
+  }
+
+  #return(held: HeldDelivery): void {
+    this.#held.delete(held);
+    try {
+      this.#channel?.settle(held.delivery.tag, "requeue");
+    } catch {
+      // The channel is just closing: it goes back with that.
+    }
+    this.#noteIfEmpty();
   }
 
   /** The header that a stream adds may be a sender's: the broker is asked. */
@@ -391,13 +408,12 @@ export class Subscription implements DeliveryOwner, SessionChannel, ConsumersOwn
 
   #leave(cause: Error): void {
     this.#channel = undefined;
-    this.#returns = [];
     this.#acks.clear();
     this.#room.stop();
     this.#life.removeEventListener("abort", this.#endLife);
     const { tally } = this.#host;
     tally.released += this.#parked.length;
-    tally.lost += this.#held.size - this.#parked.length;
+    tally.lost += this.#held.size - this.#parked.length - this.#returns.length;
     this.abandon(cause);
   }
 

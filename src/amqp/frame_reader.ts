@@ -25,6 +25,8 @@ export interface FrameSource {
   /** What was read from the socket and not decoded yet. */
   rest: Buffer;
   readonly maxFrameSize: number;
+  /** By number; `null` where there was a channel, and is none. */
+  readonly channels?: readonly unknown[];
   /** For the heartbeat: whether anything was received since it last looked. */
   recvSinceLastCheck: boolean;
   readonly stream: { read(): Buffer | null; emit(event: "readable"): boolean };
@@ -193,10 +195,22 @@ export class FrameReader {
     return this.#receivers[bytes[at + 1] << 8 | bytes[at + 2]];
   }
 
+  /**
+   * Whether it is part of a delivery on a channel that is closed: some versions of RabbitMQ send one
+   * after they have closed it, and amqplib would give up the whole connection. It is passed over.
+   */
+  #isStray(bytes: Buffer, at: number): boolean {
+    if (this.#source.channels?.[bytes[at + 1] << 8 | bytes[at + 2]] !== null) return false;
+    const type = bytes[at];
+    return type === FRAME_HEADER || type === FRAME_BODY ||
+      type === FRAME_METHOD && bytes.readUInt32BE(at + FRAME_HEAD_BYTES) === BASIC_DELIVER;
+  }
+
   /** Deals with one frame, whose payload ends at `end`; `false` where it is one for amqplib. */
   #take(bytes: Buffer, at: number, end: number): boolean {
     const receiver = this.#receiverOf(bytes, at);
-    if (receiver === undefined || this.#source.accept !== this.#accept) return false;
+    if (this.#source.accept !== this.#accept) return false;
+    if (receiver === undefined) return this.#isStray(bytes, at);
     const payload = at + FRAME_HEAD_BYTES;
     switch (bytes[at]) {
       case FRAME_METHOD:

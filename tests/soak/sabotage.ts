@@ -48,7 +48,7 @@ const PATCHES = {
       find:
         'this.#acks.clear();\n    this.#room.stop();\n    this.#life.removeEventListener("abort", this.#endLife);\n' +
         "    const { tally } = this.#host;\n    tally.released += this.#parked.length;\n" +
-        "    tally.lost += this.#held.size - this.#parked.length;\n    this.abandon(cause);",
+        "    tally.lost += this.#held.size - this.#parked.length - this.#returns.length;\n    this.abandon(cause);",
       replace: "this.#acks.clear();",
     },
   ],

@@ -24,7 +24,11 @@ export interface Proxy extends AsyncDisposable {
   fragment(latencyMs: number): void;
   /** Closes a connection when its client is about to send this method, the next `times` times. */
   cutAt(method: readonly [number, number], times: number): void;
-  /** How often {@linkcode Proxy.cutAt} has struck. */
+  /** Withholds all that the broker says from when a client has sent this method, the next time. */
+  muteAt(method: readonly [number, number]): void;
+  /** Ends what {@linkcode Proxy.muteAt} began; what had been withheld is passed on. */
+  unmute(): void;
+  /** How often {@linkcode Proxy.cutAt} or {@linkcode Proxy.muteAt} has struck. */
   readonly strikes: number;
   /** Refuses connections until {@linkcode Proxy.listen}. */
   refuse(): void;
@@ -48,7 +52,9 @@ export function startProxy(target: { hostname: string; port: number } = broker):
   reading.resolve();
   let lost = new Set<readonly [Deno.Conn, Deno.Conn]>();
   let latencyMs: number | undefined;
-  let trap = { method: [0, 0] as readonly [number, number], left: 0, strikes: 0 };
+  let trap = { method: [0, 0] as readonly [number, number], left: 0, strikes: 0, mutes: false };
+  let speaking = Promise.withResolvers<void>();
+  speaking.resolve();
 
   const close = (pair: readonly [Deno.Conn, Deno.Conn]) => {
     if (!pairs.delete(pair)) return;
@@ -77,7 +83,11 @@ export function startProxy(target: { hostname: string; port: number } = broker):
         await thawed.promise;
         if (from === pair[0]) await reading.promise;
         if (lost.has(pair)) continue;
-        if (from === pair[0] && springs(chunk.subarray(0, length))) break;
+        if (from === pair[0] && springs(chunk.subarray(0, length))) {
+          if (!trap.mutes) break;
+          speaking = Promise.withResolvers();
+        }
+        if (from === pair[1]) await speaking.promise;
         if (latencyMs !== undefined) await delay(latencyMs);
         const step = latencyMs === undefined ? length : 1;
         for (let sent = 0; sent < length;) {
@@ -139,7 +149,13 @@ export function startProxy(target: { hostname: string; port: number } = broker):
       latencyMs = latency;
     },
     cutAt(method, times) {
-      trap = { method, left: times, strikes: 0 };
+      trap = { method, left: times, strikes: 0, mutes: false };
+    },
+    muteAt(method) {
+      trap = { method, left: 1, strikes: 0, mutes: true };
+    },
+    unmute() {
+      speaking.resolve();
     },
     get strikes() {
       return trap.strikes;
@@ -154,6 +170,7 @@ export function startProxy(target: { hostname: string; port: number } = broker):
     async [Symbol.asyncDispose]() {
       thawed.resolve();
       reading.resolve();
+      speaking.resolve();
       try {
         listener.close();
       } catch {
