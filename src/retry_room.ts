@@ -41,6 +41,7 @@ export class RetryRoom {
   #waiting = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   #signs = 0;
+  #isOver = false;
 
   constructor(owner: RoomOwner) {
     this.#owner = owner;
@@ -67,13 +68,18 @@ export class RetryRoom {
   /** One more message waits (1), or one fewer does (-1). */
   waits(change: 1 | -1): void {
     this.#waiting += change;
-    if (this.#timer === undefined && this.wantedSlots > 0) {
+    if (this.#timer === undefined && !this.#isOver && this.wantedSlots > 0) {
       this.#timer = setInterval(() => void this.#tend(), TEND_MS);
     }
   }
 
-  /** Stops looking after what was added: its channel is gone. */
+  /** Looks after nothing any more: the channel is gone. */
   stop(): void {
+    this.#isOver = true;
+    this.#rest();
+  }
+
+  #rest(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#signs = 0;
@@ -87,7 +93,7 @@ export class RetryRoom {
   async #tend(): Promise<void> {
     const owner = this.#owner;
     owner.shrink();
-    if (owner.extraSlots === 0 && this.wantedSlots === 0) return this.stop();
+    if (owner.extraSlots === 0 && this.wantedSlots === 0) return this.#rest();
     const unused = () =>
       owner.extraSlots > 0 && this.#waiting >= owner.prefetch &&
       owner.outstanding <= owner.prefetch;

@@ -60,17 +60,29 @@ const MODES = [
   61,
   63,
   65,
+  66,
+  67,
+  68,
+  69,
   74,
+  75,
   77,
   78,
+  79,
+  80,
   81,
+  82,
   83,
+  85,
+  86,
 ];
 
 Deno.test("every failure mode has a test, and its table names it", async () => {
   const table = await Deno.readTextFile(`${ROOT}tests/chaos/README.md`);
   const rows = [...table.matchAll(/^\| (\d+) +\| (\S+) +\| `(.+)` +\|$/gm)];
   assertEquals([...new Set(rows.map(([, mode]) => Number(mode)))], MODES);
+  const meanings = [...table.matchAll(/^- \*\*(\d+)\*\* \S/gm)].map(([, mode]) => Number(mode));
+  assertEquals(MODES.filter((mode) => !meanings.includes(mode)), [], "It says what each means");
   for (const [, mode, file, name] of rows) {
     const source = await Deno.readTextFile(`${ROOT}${file}`);
     assert(source.includes(name), `Mode ${mode}: ${file} has no test with ${name}`);

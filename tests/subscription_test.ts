@@ -2,7 +2,12 @@ import { eventually } from "./support/eventually.ts";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { DriverConnection } from "../src/amqp/driver.ts";
 import { type BaseConsumerOptions, resolveConsumerOptions } from "../src/consumer_options.ts";
-import { ConnectionError, ExchangeNotFoundError, QueueNotFoundError } from "../src/errors.ts";
+import {
+  ChannelError,
+  ConnectionError,
+  ExchangeNotFoundError,
+  QueueNotFoundError,
+} from "../src/errors.ts";
 import type { HeldDelivery } from "../src/held_delivery.ts";
 import { MessageStatus } from "../src/message_status.ts";
 import { RetryPolicy } from "../src/retry_policy.ts";
@@ -223,6 +228,78 @@ Deno.test("Subscription judges whether to consume when the broker has answered, 
   assertEquals(made.channel.log.slice(-2), ["cancel", "release"]);
   assertEquals([made.delivered.length, subscription.outstanding], [1, 1]);
   assertEquals(made.host.tally.released, 1);
+});
+
+Deno.test("Subscription acknowledges nothing along that is to go back once its cancel is written", async () => {
+  const answer = Promise.withResolvers<void>();
+  await using made = await subscriptionForTest({}, {
+    call: (_channel, what) => what === "check work" ? answer.promise : undefined,
+  });
+  const subscription = await made.open();
+  for (let count = 0; count < 3; count++) made.channel.deliver();
+  // Another request is on its way, so that the cancel has to wait.
+  const counting = subscription.countReady();
+  made.host.taking = false;
+  made.host.draining = true;
+  const following = subscription.follow();
+  const [failed, ...done] = made.delivered;
+  assertEquals([failed.rejectRetry(), ...done.map((held) => held.ack())], [true, true, true]);
+  await nextTurn();
+  assertEquals(made.channel.settled, [[2, "ack"], [3, "ack"]]);
+  answer.resolve();
+  await Promise.all([counting, following, subscription.whenEmpty()]);
+  assertEquals(made.channel.settled.at(-1), [1, "requeue"]);
+  assertEquals(made.host.tally, { settled: 3, released: 0, lost: 0 });
+});
+
+Deno.test("Subscription adds consumers as more messages wait for their retry, and keeps the first", async () => {
+  await using made = await subscriptionForTest({ prefetch: 2, workers: 2 });
+  made.host.retries = new RetryPolicy(60_000);
+  const subscription = await made.open();
+  for (let count = 0; count < 7; count++) {
+    made.channel.deliver();
+    made.delivered[count].rejectRetry();
+    await subscription.follow();
+  }
+  assertEquals(made.channel.calls, [
+    "prefetch 2",
+    "consume work",
+    ...["prefetch 1", "consume work", "consume work"], // 1 and 1 beside it
+    ...["prefetch 2", "consume work", "prefetch 4", "consume work"],
+  ]);
+  assertEquals([subscription.extraSlots, subscription.heldUp], [8, undefined]);
+  for (const held of made.delivered) held.retryNow();
+  for (let round = 0; round < 6; round++) {
+    subscription.shrink();
+    await subscription.follow();
+  }
+  assertEquals([subscription.extraSlots, made.channel.calls.slice(9)], [
+    0,
+    Array(4).fill("cancel"),
+  ]);
+  subscription.drop(new ConnectionError("the end of the test"));
+});
+
+Deno.test("Subscription adds no more consumers where the broker has refused one", async () => {
+  let consumes = 0;
+  await using made = await subscriptionForTest({}, {
+    call: (_channel, what) => {
+      if (what === "consume work" && ++consumes === 2) {
+        throw new ChannelError("no more", { replyCode: 530 });
+      }
+    },
+  });
+  made.host.retries = new RetryPolicy(60_000);
+  await made.open();
+  for (const round of [1, 2]) {
+    for (let count = 0; count < 3; count++) made.channel.deliver();
+    for (const held of made.delivered.splice(0)) held.rejectRetry();
+    await nextTurn();
+    assertEquals(made.closed.map(({ message }) => message)[0], "no more", `round ${round}`);
+    if (round === 1) await made.open();
+  }
+  assertEquals(made.channel.calls, ["prefetch 3", "consume work"]);
+  made.channel.lose(new ConnectionError("the end of the test"));
 });
 
 Deno.test("Subscription works on what it was about to give back, where it may after all", async () => {

@@ -2,7 +2,8 @@
 
 import { Buffer } from "node:buffer";
 import { assert, assertEquals } from "@std/assert";
-import { Consumer, type Message, MessageStatus } from "../../mod.ts";
+import { Connection, Consumer, type Message, MessageStatus } from "../../mod.ts";
+import { AmqpServer, closing, delivery } from "../support/amqp_server.ts";
 import { broker, connectionForTest, isVersion4 } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
 import { noNodes, privateNodes } from "../support/nodes.ts";
@@ -220,7 +221,8 @@ const nodes = privateNodes(1);
 
 for (const [type, queueArguments] of Object.entries(QUEUES)) {
   Deno.test({
-    name: `85 the broker's consumer timeout while retries wait: one channel is lost, no more, on a ${type} queue`,
+    name:
+      `85 the broker's consumer timeout while retries wait: one channel is lost, no more, on a ${type} queue`,
     // RabbitMQ 4 has no such timeout for classic queues.
     ignore: noNodes || isVersion4 && type === "classic",
     fn: async () => {
@@ -275,6 +277,32 @@ for (const [type, queueArguments] of Object.entries(QUEUES)) {
     },
   });
 }
+
+Deno.test("85 a delivery on a channel that the broker has closed: one channel is lost, no more", async () => {
+  await using server = new AmqpServer();
+  const { hostname, port } = server;
+  await using connection = new Connection({ hostname, port, logger: null, reconnect: QUICK });
+  const losses: string[] = [];
+  connection.addEventListener("disconnected", () => losses.push("connection"));
+  const task = notingTask();
+  const consumers = ["one", "two"].map((queueName) => {
+    const consumer = new Consumer({ connection, queueName, taskFunction: task });
+    consumer.addEventListener("channellost", () => losses.push(queueName));
+    return consumer;
+  });
+  for (const consumer of consumers) await consumer.start();
+  const { client } = server;
+  const tag = client.consumerTags.get(1)!;
+  client.call(1, "channel.close", closing(406, "PRECONDITION_FAILED - by script"));
+  client.send(delivery(1, tag, 1, "x".repeat(100)));
+  await eventually("its channel is lost", () => losses.length > 0);
+  // What comes behind it on another channel is worked on.
+  client.send(delivery(2, client.consumerTags.get(2)!, 1));
+  await task.waitFor(1);
+  await eventually("it is up again", () => consumers[0].health().status === "up");
+  assertEquals([losses, task.bodies], [["one"], ["x"]]);
+  for (const consumer of consumers) await consumer.stop();
+});
 
 for (const [type, queueArguments] of Object.entries(QUEUES)) {
   Deno.test(`86 a single-active queue: a waiting retry hands the queue to no rival, on a ${type} queue`, async () => {

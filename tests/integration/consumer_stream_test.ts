@@ -53,7 +53,12 @@ Deno.test("Consumer works on a message whose sender has written the header of a 
     const queue = await made.queue({ arguments: { "x-queue-type": type } });
     await using connection = connectionForTest();
     const task = notingTask();
-    const consumer = new Consumer({ connection, queueName: queue, prefetch: 5, taskFunction: task });
+    const consumer = new Consumer({
+      connection,
+      queueName: queue,
+      prefetch: 5,
+      taskFunction: task,
+    });
     for (const body of ["a", "b", "c"]) {
       made.channel.sendToQueue(queue, Buffer.from(body), { headers: { "x-stream-offset": 1 } });
     }

@@ -4,7 +4,8 @@
  *     deno task soak [--minutes=3] [--seed=N] [--broker=3|4] [--kind=single|cluster] [--faults-every=SECONDS]
  *                    [--least-faults=N] [--only=PART_OF_A_FAULT'S_NAME] [--rate=MESSAGES_PER_SECOND]
  *                    [--delivery-limit=default] [--keep]
- *     deno task soak --sabotage=ack-early|ignore-confirms|wrong-channel|all    proves the checker
+ *     deno task soak --sabotage=ack-early|ignore-confirms|wrong-channel|judge-once|no-callback-timeout|all
+ *                                                                             proves the checker
  *     deno task soak --client=NAME, or --compare                              the same for other clients
  */
 

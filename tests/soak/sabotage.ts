@@ -52,6 +52,30 @@ const PATCHES = {
       replace: "this.#acks.clear();",
     },
   ],
+  /** Judges once whether to consume, before the broker has answered, and gives back what comes. */
+  "judge-once": [
+    {
+      file: "src/consumer.ts",
+      find: "opened: (subscription) => void subscription.follow(),",
+      replace: "opened: () => {},",
+    },
+    {
+      file: "src/channel_consumers.ts",
+      find: "await step;",
+      replace: "await step;\n        if (this.#consumers.length === 1) break;",
+    },
+    {
+      file: "src/subscription.ts",
+      find: "return this.#isTaking || this.#consumers?.isOpen === false;",
+      replace: "return true;",
+    },
+  ],
+  /** Waits without end for a callback. */
+  "no-callback-timeout": [{
+    file: "src/callback_watch.ts",
+    find: "this.#timer ??= setTimeout(() => this.#look(), callbackTimeoutMs);",
+    replace: "",
+  }],
 } satisfies Record<string, readonly Patch[]>;
 
 /** A way to break the library. */

@@ -7,6 +7,13 @@ const library: typeof Library = await import(location);
 
 /** How many of a hundred messages are settled by a call, some time after the task. */
 const BY_CALL = 0.1;
+/** How many of a hundred of these calls never come. */
+const FORGOTTEN = 0.02;
+const CALLBACK_TIMEOUT_MS = 1_000;
+/** On average, each consumer. */
+const RESTART_EVERY_MS = 5_000;
+/** A stop gives back what has not begun, once: for each worker no more than this. */
+const MOST_RELEASED = 20;
 
 function connect({ urls, heartbeatSeconds, journal }: ClientOptions): Library.Connection {
   const connection = new library.Connection({ url: [...urls], heartbeatSeconds, logger: null });
@@ -53,18 +60,24 @@ export const client: Client = {
     const { journal, task, parallel, retryDelayMs } = options;
     const connection = connect(options);
     const consumers = options.queues.map((queueName) => {
+      let isStopped = false;
       const consumer = new library.Consumer({
         connection,
         queueName,
         workers: parallel,
         prefetch: parallel,
         retryDelayMs,
+        callbackTimeoutMs: CALLBACK_TIMEOUT_MS,
+        taskGraceMs: 100,
         taskFunction: async (message) => {
           const { body, redelivered, properties } = message;
           const id = String(properties.messageId);
+          if (isStopped) journal.write("uncaught", id, "a task began on a stopped consumer");
           await task({ queue: queueName, id, body, redelivered });
           if (Math.random() >= BY_CALL) return library.MessageStatus.SUCCESS;
-          setTimeout(() => journal.write("settled", id, String(message.ack())), 20);
+          if (Math.random() >= FORGOTTEN) {
+            setTimeout(() => journal.write("settled", id, String(message.ack())), 20);
+          }
           return library.MessageStatus.HANDLED_VIA_CALLBACK;
         },
       });
@@ -74,14 +87,93 @@ export const client: Client = {
         ({ detail }) =>
           journal.write("event", "-", `consumer lost its channel: ${detail.cause.message}`),
       );
-      return consumer;
+      const stop = async () => {
+        const { released } = await consumer.stop();
+        isStopped = true;
+        journal.write("event", "-", `a consumer of ${queueName} stopped, and released ${released}`);
+        if (released > parallel * MOST_RELEASED) {
+          journal.write("uncaught", "-", `a stop gave back ${released} messages`);
+        }
+      };
+      return {
+        start: () => {
+          isStopped = false;
+          return consumer.start();
+        },
+        stop,
+      };
     });
+    const restarts = restartsUnderFire(connection, consumers, journal);
     await Promise.all(consumers.map((consumer) => consumer.start()));
+    restarts.begin();
     return {
       async stop() {
+        await restarts.end();
         await Promise.all(consumers.map((consumer) => consumer.stop()));
         await connection.close();
       },
     };
   },
 };
+
+interface Restartable {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Stops consumers and starts them again: now and then, and often just when their connection is back,
+ * so that it happens in any step of the set-up of a channel while tasks of the channel before still run.
+ */
+function restartsUnderFire(
+  connection: Library.Connection,
+  consumers: readonly Restartable[],
+  journal: ClientOptions["journal"],
+) {
+  const running = new Map<Restartable, Promise<void>>();
+  const timers = new Set<ReturnType<typeof setTimeout>>();
+  let isOn = false;
+  const restart = async (consumer: Restartable) => {
+    await consumer.stop();
+    while (isOn) {
+      try {
+        return await consumer.start();
+      } catch (error) {
+        journal.write("event", "-", `a consumer could not start: ${(error as Error).message}`);
+      }
+    }
+  };
+  const later = (ms: number, act: () => void) => {
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      act();
+    }, ms);
+    timers.add(timer);
+  };
+  const restartAfter = (consumer: Restartable, ms: number) =>
+    later(ms, () => {
+      if (!isOn || running.has(consumer)) return;
+      running.set(consumer, restart(consumer).finally(() => running.delete(consumer)));
+    });
+  const nowAndThen = (consumer: Restartable) => {
+    restartAfter(consumer, 0);
+    later(RESTART_EVERY_MS * (0.5 + Math.random()), () => nowAndThen(consumer));
+  };
+  connection.addEventListener("connected", () => {
+    for (const consumer of consumers) {
+      if (Math.random() < 0.5) restartAfter(consumer, Math.random() * 8);
+    }
+  });
+  return {
+    begin() {
+      isOn = true;
+      for (const consumer of consumers) later(RESTART_EVERY_MS, () => nowAndThen(consumer));
+    },
+    async end() {
+      isOn = false;
+      for (const timer of timers) clearTimeout(timer);
+      timers.clear();
+      await Promise.all(running.values());
+    },
+  };
+}
