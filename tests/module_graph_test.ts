@@ -1,0 +1,56 @@
+/** What a program loads with the library, and what it loads no sooner than it uses it. */
+
+import { assert, assertEquals } from "@std/assert";
+import { LIBRARY } from "./support/small_programs.ts";
+import { launch } from "../tools/launch.ts";
+
+interface Dependency {
+  readonly code?: { readonly specifier?: string };
+  readonly isDynamic?: boolean;
+}
+
+interface Graph {
+  readonly modules: readonly {
+    readonly specifier: string;
+    readonly dependencies?: readonly Dependency[];
+  }[];
+}
+
+async function graphOf(module: string): Promise<Graph> {
+  const child = launch(["info", "--json", module], { stdout: "piped", stderr: "piped" });
+  return JSON.parse(new TextDecoder().decode((await child.output()).stdout));
+}
+
+/** What is loaded with a module: all that it imports, and what that imports in turn. */
+function loadedWith(graph: Graph, specifier: string, loaded = new Set<string>()) {
+  if (loaded.has(specifier)) return loaded;
+  loaded.add(specifier);
+  const { dependencies = [] } = graph.modules.find((module) => module.specifier === specifier) ??
+    {};
+  for (const { code, isDynamic } of dependencies) {
+    if (code?.specifier !== undefined && !isDynamic) loadedWith(graph, code.specifier, loaded);
+  }
+  return loaded;
+}
+
+const isIsolation = (specifier: string) =>
+  specifier.startsWith(`${LIBRARY}/src/isolation/`) ||
+  ["node:worker_threads", "node:child_process"].includes(specifier);
+
+Deno.test("mod.ts loads of isolation what its options are validated with, and no more", async () => {
+  const graph = await graphOf("mod.ts");
+  const loaded = [...loadedWith(graph, `${LIBRARY}/mod.ts`)];
+  assert(loaded.length > 50, `${loaded.length} modules`);
+  assertEquals(loaded.filter(isIsolation).toSorted(), [
+    `${LIBRARY}/src/isolation/process_flags.ts`,
+    `${LIBRARY}/src/isolation/task_options.ts`,
+  ]);
+});
+
+Deno.test("mod.ts names what threads and processes take, for whoever caches or bundles it", async () => {
+  const { modules } = await graphOf("mod.ts");
+  const specifiers = modules.map(({ specifier }) => specifier);
+  for (const name of ["thread_entry", "process_entry", "crew"]) {
+    assert(specifiers.includes(`${LIBRARY}/src/isolation/${name}.ts`), name);
+  }
+});
