@@ -11,7 +11,7 @@ export interface TaskInProcess {
    * `"process"`: each of the `workers` is a process, of about 20 MB. One that overruns `taskTimeoutMs`
    * and `taskGraceMs` is killed; one that crashes or has no memory left costs its message one attempt.
    *
-   * The program needs `--allow-run` of Deno itself and `--allow-env`, as the process is given its
+   * It needs Deno 2.6.0 or later. The program needs `--allow-run` of Deno itself and `--allow-env`, as the process is given its
    * environment. Only `deno run` can start such processes, and no compiled program. They end with the
    * program; where that is killed or ends by an error that nobody caught, one that computes ends no
    * sooner than it awaits something.

@@ -63,7 +63,7 @@ function config(library: string): string {
   const std = `${library}/tools/offline/std/async`;
   return JSON.stringify({
     imports: {
-      amqplib: "npm:amqplib@^2.3.1",
+      amqplib: "npm:amqplib@2.3.1",
       "@std/async/delay": `${std}/delay.ts`,
       "@std/async/unstable-semaphore": `${std}/unstable_semaphore.ts`,
     },
