@@ -1,4 +1,4 @@
-import type { DriverChannel, DriverConnection, OutgoingMessage } from "./amqp/driver.ts";
+import type { DriverChannel, DriverConnection } from "./amqp/driver.ts";
 import type { Activity } from "./activity.ts";
 import type { BackoffOptions } from "./backoff.ts";
 import { dropSpares, giveBack, isWorthKeeping } from "./body_store.ts";

@@ -1,5 +1,4 @@
 import type { Activity } from "./activity.ts";
-import type { OutgoingMessage } from "./amqp/driver.ts";
 import { type Connection, coreOf } from "./connection.ts";
 import type { ConnectionUser } from "./connection_core.ts";
 import { drainDefault } from "./drain_default.ts";

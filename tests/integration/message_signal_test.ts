@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { Consumer, type ConsumerEventMap, MessageStatus } from "../../mod.ts";
+import { Consumer, type ConsumerEventMap } from "../../mod.ts";
 import { connectionForTest } from "../support/broker.ts";
 import { eventually } from "../support/eventually.ts";
 import { KINDS, moduleOf } from "../support/isolation.ts";
