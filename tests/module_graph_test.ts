@@ -37,11 +37,12 @@ const isIsolation = (specifier: string) =>
   specifier.startsWith(`${LIBRARY}/src/isolation/`) ||
   ["node:worker_threads", "node:child_process"].includes(specifier);
 
-Deno.test("mod.ts loads of isolation what its options are validated with, and no more", async () => {
+Deno.test("mod.ts loads of isolation what validates its options and counts its connections, and no more", async () => {
   const graph = await graphOf("mod.ts");
   const loaded = [...loadedWith(graph, `${LIBRARY}/mod.ts`)];
   assert(loaded.length > 50, `${loaded.length} modules`);
   assertEquals(loaded.filter(isIsolation).toSorted(), [
+    `${LIBRARY}/src/isolation/own_connections.ts`,
     `${LIBRARY}/src/isolation/process_flags.ts`,
     `${LIBRARY}/src/isolation/task_options.ts`,
   ]);
