@@ -56,8 +56,8 @@ const PATCHES = {
   "judge-once": [
     {
       file: "src/consumer.ts",
-      find: "opened: (subscription) => void subscription.follow(),",
-      replace: "opened: () => {},",
+      find: "        void subscription.follow();\n        this.#subscribed",
+      replace: "        this.#subscribed",
     },
     {
       file: "src/channel_consumers.ts",
