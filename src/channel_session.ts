@@ -3,7 +3,7 @@ import type { DriverConnection } from "./amqp/driver.ts";
 import { isPermanent } from "./amqp/translate_errors.ts";
 import { within } from "./amqp/within.ts";
 import { backoffDelay, type BackoffOptions, STABLE_MS } from "./backoff.ts";
-import { ConnectionError } from "./errors.ts";
+import { ChannelError, ConnectionError } from "./errors.ts";
 import type { Link } from "./link.ts";
 
 /** A channel with all its set-up: what a session opens again and again. */
@@ -82,7 +82,14 @@ export class ChannelSession<C extends SessionChannel> {
   /** What keeps the channel from opening, be it of its own or of the link: the latest to go wrong. */
   get obstacle(): Error | undefined {
     if (this.#state.kind !== "opening") return undefined;
-    const { state } = this.#link;
+    const { state, blocked } = this.#link;
+    if (blocked !== undefined) {
+      return new ConnectionError(
+        `The connection is blocked by the broker, which accepts no messages for now: ` +
+          `${blocked.reason}: free some of it, or raise its limit`,
+        { code: "BLOCKED" },
+      );
+    }
     return (state.kind === "connecting" ? state.cause : undefined) ?? this.#state.cause;
   }
 
@@ -126,6 +133,8 @@ export class ChannelSession<C extends SessionChannel> {
 
   async #run(life: AbortSignal, first: PromiseWithResolvers<void>): Promise<void> {
     let started = false;
+    // Whether this channel may have been the one too many, for which the broker closed the connection.
+    let isSuspect = false;
     life.addEventListener("abort", () => first.reject(life.reason), { once: true });
     for (let attempt = 1; !life.aborted; attempt++) {
       let cause: Error;
@@ -134,11 +143,21 @@ export class ChannelSession<C extends SessionChannel> {
       try {
         const connection = await this.#link.whenOpen(life, !started);
         if (life.aborted) return;
+        if (this.#link.blocked !== undefined) {
+          // The broker would not even read that a channel is to be opened.
+          await this.#link.whenUnblocked(life);
+          attempt--;
+          continue;
+        }
         const lost = Promise.withResolvers<Error>();
         this.#lost = lost;
-        const channel = await this.#owner.open(connection, lost.resolve, life);
+        const open = (on: DriverConnection) => this.#owner.open(on, lost.resolve, life);
+        const channel = isSuspect
+          ? await this.#link.cautiously(life, open)
+          : await open(connection);
+        isSuspect = false;
         if (life.aborted) return await closeQuietly(channel);
-        const openedAt = Date.now();
+        const openedAt = performance.now();
         this.#state = { kind: "open", since: new Date(), channel };
         this.#endPatience();
         this.#owner.opened(channel);
@@ -146,13 +165,17 @@ export class ChannelSession<C extends SessionChannel> {
         first.resolve();
         cause = await lost.promise;
         if (life.aborted) return;
-        if (Date.now() - openedAt > STABLE_MS) attempt = 1;
+        if (performance.now() - openedAt > STABLE_MS) attempt = 1;
         this.#state = { kind: "opening", since: new Date(), cause };
         atOnce = this.#owner.lost(channel, cause);
       } catch (error) {
         if (life.aborted) return;
         cause = error as Error;
-        if (!started && isPermanent(cause)) return first.reject(cause);
+        const knewBefore = isSuspect;
+        isSuspect ||= costEverybody(cause); // Until it has opened, whatever else goes wrong.
+        if (!started && isPermanent(cause) && (!isSuspect || knewBefore)) {
+          return first.reject(cause);
+        }
         this.#state = { kind: "opening", since: this.#state.since, cause };
         slowly = started && isPermanent(cause);
         if (started) this.#owner.failed(cause);
@@ -195,6 +218,12 @@ export class ChannelSession<C extends SessionChannel> {
       { code: "START_TIMEOUT", cause },
     );
   }
+}
+
+/** Whether the broker closed the whole connection as the user has too many channels. */
+function costEverybody(cause: Error): boolean {
+  return cause instanceof ChannelError && cause.code === "CHANNEL_LIMIT" &&
+    cause.replyCode !== undefined;
 }
 
 async function closeQuietly(channel: SessionChannel): Promise<void> {

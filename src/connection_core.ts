@@ -27,6 +27,16 @@ export class ConnectionCore {
     this.options = options;
     this.links = { publish: new Link(driver, options), consume: new Link(driver, options) };
     this.loop = new LoopWatch(options.heartbeatSeconds);
+    for (const link of Object.values(this.links)) link.observe({ connected: () => this.#tune() });
+  }
+
+  /** What was agreed on may be less than what was wished for, and differ between two nodes. */
+  #tune(): void {
+    const agreed = Object.values(this.links).map(({ state }) =>
+      state.kind === "open" ? state.connection.heartbeatSeconds : 0
+    );
+    const strict = agreed.filter((seconds) => seconds > 0);
+    this.loop.heartbeatSeconds = strict.length > 0 ? Math.min(...strict) : 0;
   }
 
   /** Registers who is to be stopped before the connection closes. */

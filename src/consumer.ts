@@ -13,7 +13,7 @@ import { drainDefault } from "./drain_default.ts";
 import { drainTimes, LEAST_END_MS } from "./drain_times.ts";
 import { LapinmqError, QueueNotFoundError } from "./errors.ts";
 import { TypedEventTarget } from "./events.ts";
-import { type Health, sessionHealth } from "./health.ts";
+import { type Health, sessionHealth, startingHealth } from "./health.ts";
 import type { HeldDelivery } from "./held_delivery.ts";
 import type { MessageFacts } from "./message_facts.ts";
 import { type Outcome, reasonOf } from "./message_status.ts";
@@ -299,7 +299,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
         return heldUp === undefined ? verdict : { ...verdict, heldUp };
       }
       case "starting":
-        return { status: "recovering", reason: "starting", since: state.since };
+        return startingHealth(this.#connectionHealth(), state.since);
       case "stopping":
         return { status: "down", reason: "stopping", since: state.since };
       case "idle": {

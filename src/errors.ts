@@ -15,6 +15,8 @@
  * | `CONNECTION` | `ConnectionError` | the broker cannot be reached, or the connection was lost |
  * | `CONNECT_TIMEOUT` | `ConnectionError` | the broker did not answer within `connectTimeoutMs` |
  * | `BROKER_TIMEOUT` | `ConnectionError` | the broker did not answer on an open connection |
+ * | `CONNECTION_LIMIT` | `ConnectionError` | the broker has as many connections as it allows |
+ * | `BLOCKED` | `ConnectionError` | the broker accepts no messages for now, for instance as it is low on memory |
  * | `START_TIMEOUT` | `ConnectionError` | a `start()` took longer than `startTimeoutMs` |
  * | `GAVE_UP` | `ConnectionError` | `giveUpAfterMs` was over before it could recover |
  * | `PERMISSION` | `ConnectionError` | the program lacks a permission of its runtime |
@@ -29,6 +31,7 @@
  * | `CHANNEL` | `ChannelError` | the broker closed a channel |
  * | `CHANNEL_LIMIT` | `ChannelError` | the connection has as many channels as it may |
  * | `QUEUE_NOT_FOUND` | `QueueNotFoundError` | the queue does not exist |
+ * | `QUEUE_DOWN` | `ChannelError` | the queue is there, but not at work for now, for instance as its node is down |
  * | `EXCHANGE_NOT_FOUND` | `ExchangeNotFoundError` | the exchange does not exist |
  * | `ACCESS_REFUSED` | `AccessRefusedError` | a permission at the broker is missing, or a queue is another's |
  * | `CONSUMER_CANCELLED` | `ChannelError` | the broker cancelled the consumer, for instance as its queue was deleted |
@@ -52,6 +55,8 @@ export type LapinmqErrorCode =
   | "CONNECTION"
   | "CONNECT_TIMEOUT"
   | "BROKER_TIMEOUT"
+  | "CONNECTION_LIMIT"
+  | "BLOCKED"
   | "START_TIMEOUT"
   | "GAVE_UP"
   | "PERMISSION"
@@ -66,6 +71,7 @@ export type LapinmqErrorCode =
   | "CHANNEL"
   | "CHANNEL_LIMIT"
   | "QUEUE_NOT_FOUND"
+  | "QUEUE_DOWN"
   | "EXCHANGE_NOT_FOUND"
   | "ACCESS_REFUSED"
   | "CONSUMER_CANCELLED"

@@ -80,6 +80,7 @@ export function sessionHealth<C extends SessionChannel>(
         ? ofLink
         : { status: "up", ...noteOf(link), since: state.since };
     case "opening":
+      if (ofLink.status === "blocked" && publishes) return ofLink;
       return {
         status: "recovering",
         reason: session.obstacle?.message ?? ofLink.reason ?? "opening its channel",
@@ -88,4 +89,11 @@ export function sessionHealth<C extends SessionChannel>(
     case "stopped":
       return { status: "down", reason: "stopped", since: state.since };
   }
+}
+
+/** The verdict on one that is starting: what holds it up, as far as that is known. */
+export function startingHealth(ofSession: Health, since: Date): Health {
+  return ofSession.status === "recovering" || ofSession.status === "blocked"
+    ? { ...ofSession, since }
+    : { status: "recovering", reason: "starting", since };
 }

@@ -1,10 +1,10 @@
 import { delay } from "@std/async/delay";
-import type { ConnectionEvents, Driver, DriverConnection } from "./amqp/driver.ts";
+import type { ConnectionEvents, ConnectTarget, Driver, DriverConnection } from "./amqp/driver.ts";
 import { isPermanent } from "./amqp/translate_errors.ts";
 import { backoffDelay, STABLE_MS } from "./backoff.ts";
 import type { ResolvedConnectionOptions } from "./connection_options.ts";
 import type { Endpoint } from "./endpoints.ts";
-import { askForCredentials, SecretRenewal } from "./credentials.ts";
+import { askForCredentials, type Credentials, SecretRenewal } from "./credentials.ts";
 import { ConnectionError } from "./errors.ts";
 import { unrefTimer } from "./runtime.ts";
 
@@ -51,6 +51,9 @@ export interface LinkObserver {
 /** How long a link that nobody uses any more stays open, so that a new user finds it. */
 const LINGER_MS = 5_000;
 
+/** How long the others may take to come back, and the broker to count out a channel that is closed. */
+const SETTLED_MS = 200;
+
 interface Waiter {
   readonly failFast: boolean;
   readonly result: PromiseWithResolvers<DriverConnection>;
@@ -74,10 +77,13 @@ export class Link {
   #failedRounds = 0;
   #renewal: SecretRenewal | undefined;
   #closing: Promise<void> | undefined;
+  #cautious: Promise<void> = Promise.resolve();
+  #openEndpoint: Endpoint;
 
   constructor(driver: Driver, options: ResolvedConnectionOptions) {
     this.#driver = driver;
     this.#options = options;
+    this.#openEndpoint = options.endpoints[0];
   }
 
   get state(): LinkState {
@@ -136,6 +142,57 @@ export class Link {
     }
   }
 
+  /**
+   * Does something that may cost everybody the connection, alone, and only after a connection of its
+   * own has shown that the user may open one channel more.
+   *
+   * @param work Does it, on the connection that is open then.
+   */
+  async cautiously<T>(
+    signal: AbortSignal,
+    work: (connection: DriverConnection) => Promise<T>,
+  ): Promise<T> {
+    const before = this.#cautious;
+    const done = Promise.withResolvers<void>();
+    this.#cautious = done.promise;
+    try {
+      await before;
+      signal.throwIfAborted();
+      await this.#tryChannel(signal);
+      return await work(await this.whenOpen(signal, false));
+    } finally {
+      done.resolve();
+    }
+  }
+
+  async #tryChannel(signal: AbortSignal): Promise<void> {
+    await delay(SETTLED_MS, { signal });
+    const { connectTimeoutMs } = this.#options;
+    const events = { closed() {}, blocked() {}, unblocked() {}, noted() {} };
+    const endpoint = this.#openEndpoint;
+    const login = this.#options.credentials && await this.#login(endpoint);
+    const target = this.#target(endpoint, login);
+    const connection = await this.#driver.connect(target, events, signal);
+    try {
+      const none = { confirm() {}, returned() {}, delivery() {}, cancelled() {}, closed() {} };
+      const channel = await connection.openChannel(none, { confirms: false });
+      await channel.close();
+    } finally {
+      await connection.close(connectTimeoutMs);
+    }
+    await delay(SETTLED_MS, { signal });
+  }
+
+  /** Waits until the broker reads from the connection again, or the connection is gone. */
+  async whenUnblocked(signal: AbortSignal): Promise<void> {
+    const over = Promise.withResolvers<void>();
+    const end = this.observe({ unblocked: over.resolve, disconnected: () => over.resolve() });
+    signal.addEventListener("abort", () => over.resolve(), { once: true });
+    if (this.blocked === undefined || signal.aborted) over.resolve();
+    await over.promise;
+    end();
+  }
+
   /** Closes the connection, and gives up opening one. A later user opens it again. */
   async close(timeoutMs = this.#options.connectTimeoutMs): Promise<void> {
     clearTimeout(this.#linger);
@@ -190,8 +247,6 @@ export class Link {
 
   /** Opens a connection, and makes it the link's own unless it was given up meanwhile. */
   async #open(endpoint: Endpoint, life: AbortSignal): Promise<void> {
-    const { connectionName, dial } = this.#options;
-    const { heartbeatSeconds, connectTimeoutMs } = { ...this.#options, ...endpoint };
     const opened: {
       connection?: DriverConnection;
       at: number;
@@ -216,27 +271,38 @@ export class Link {
         this.#setNote(opened.connection, note);
       },
     };
-    const { credentials } = this.#options;
-    const login = credentials && await askForCredentials(credentials, connectTimeoutMs);
-    const target = {
-      endpoint: { ...endpoint, ...login },
-      heartbeatSeconds,
-      timeoutMs: connectTimeoutMs,
-      connectionName,
-      dial,
-    };
+    const login = this.#options.credentials && await this.#login(endpoint);
+    const target = this.#target(endpoint, login);
     const connection = await this.#driver.connect(target, events, life);
     if (opened.lost !== undefined) throw opened.lost;
     if (life.aborted) return connection.destroy();
     opened.connection = connection;
-    opened.at = Date.now();
+    opened.at = performance.now();
     this.#opened(connection, endpoint);
     this.#renewInTime(connection, login?.expiresAt);
     if (opened.blocked !== undefined) this.#setBlocked(connection, opened.blocked);
     if (opened.note !== undefined) this.#setNote(connection, opened.note);
   }
 
+  async #login(endpoint: Endpoint): Promise<Credentials> {
+    const { connectTimeoutMs } = { ...this.#options, ...endpoint };
+    return await askForCredentials(this.#options.credentials!, connectTimeoutMs);
+  }
+
+  #target(endpoint: Endpoint, login: Credentials | undefined): ConnectTarget {
+    const { connectionName, dial } = this.#options;
+    const { heartbeatSeconds, connectTimeoutMs } = { ...this.#options, ...endpoint };
+    return {
+      endpoint: { ...endpoint, ...login },
+      heartbeatSeconds,
+      timeoutMs: connectTimeoutMs,
+      connectionName,
+      dial,
+    };
+  }
+
   #opened(connection: DriverConnection, endpoint: Endpoint): void {
+    this.#openEndpoint = endpoint;
     this.#state = { kind: "open", since: new Date(), connection };
     this.#tell((observer) => observer.connected?.(endpoint));
     for (const waiter of this.#waiters) waiter.result.resolve(connection);
@@ -255,7 +321,7 @@ export class Link {
     const { endpoints } = this.#options;
     this.#renewal?.stop();
     // Only a connection that held for a while starts the backoff afresh: others are flapping.
-    if (Date.now() - openedAt > STABLE_MS) this.#failedRounds = 0;
+    if (performance.now() - openedAt > STABLE_MS) this.#failedRounds = 0;
     this.#nextEndpoint = (this.#nextEndpoint + 1) % endpoints.length;
     this.#state = { kind: "idle", since: new Date() };
     this.#tell((observer) => observer.disconnected?.(cause));

@@ -12,7 +12,7 @@ export type LoopObserver = (blockedMs: number) => void;
  * anything, no heartbeat is sent and no message read. It ticks only while somebody observes it.
  */
 export class LoopWatch {
-  #limitMs: number;
+  #limitMs: number = DEFAULT_LIMIT_MS;
   #now: () => number;
   #observers = new Set<LoopObserver>();
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -21,8 +21,13 @@ export class LoopWatch {
 
   /** @param heartbeatSeconds Half of this is too long; 0 where there are no heartbeats. */
   constructor(heartbeatSeconds: number, now: () => number = () => performance.now()) {
-    this.#limitMs = heartbeatSeconds === 0 ? DEFAULT_LIMIT_MS : heartbeatSeconds * 500;
+    this.heartbeatSeconds = heartbeatSeconds;
     this.#now = now;
+  }
+
+  /** Measures by this interval from now on. */
+  set heartbeatSeconds(seconds: number) {
+    this.#limitMs = seconds === 0 ? DEFAULT_LIMIT_MS : seconds * 500;
   }
 
   /** Numbers the stretches between two ticks, so that one can tell what ran in the present one. */

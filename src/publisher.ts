@@ -4,7 +4,7 @@ import type { ConnectionUser } from "./connection_core.ts";
 import { drainDefault } from "./drain_default.ts";
 import { useConnection } from "./use_connection.ts";
 import { type ErrorDetail, TypedEventTarget } from "./events.ts";
-import type { Health } from "./health.ts";
+import { type Health, startingHealth } from "./health.ts";
 import { LapinmqError } from "./errors.ts";
 import { Outbox } from "./outbox.ts";
 import { type PublisherOptions, resolvePublisherOptions } from "./publisher_options.ts";
@@ -296,7 +296,7 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
     const { kind, since } = this.#lifecycle.state;
     if (kind === "running") return this.#outbox.health();
     return kind === "starting"
-      ? { status: "recovering", reason: "starting", since }
+      ? startingHealth(this.#outbox.health(), since)
       : { status: "down", reason: this.#notRunning(), since };
   }
 }

@@ -279,3 +279,31 @@ Deno.test("Link.observe returns a function that ends it", async () => {
   await link.whenOpen(never, true);
   assertEquals(seen, []);
 });
+
+for (const [hours, what] of [[-1, "back"], [1, "forward"]] as const) {
+  Deno.test(`Link knows a stable connection although the clock was set ${what} by an hour (76)`, async () => {
+    const delays: number[] = [];
+    await using link = new ScriptedLink({}, {
+      reconnect: { initialDelayMs: 4, maxDelayMs: 1_000 },
+    });
+    link.retain();
+    link.observe({ reconnecting: (_attempt, delayMs) => delays.push(delayMs) });
+    const lose = async (elapsedMs: number) => {
+      await link.whenOpen(never, false);
+      const [now, date] = [performance.now, Date.now];
+      try {
+        Date.now = () => date() + hours * 3_600_000;
+        performance.now = () => now.call(performance) + elapsedMs;
+        link.driver.connection.lose();
+      } finally {
+        performance.now = now;
+        Date.now = date;
+      }
+    };
+    for (let count = 0; count < 6; count++) await lose(0);
+    assert(delays[5] >= 64, `flapping is not noticed: ${delays}`);
+    await lose(2_000);
+    assert(delays[6] <= 4, `the backoff does not begin again: ${delays}`);
+    await link.whenOpen(never, false);
+  });
+}

@@ -90,3 +90,20 @@ Deno.test("resolveLogger escapes control characters, so that one problem is one 
   resolveLogger(logger).warn("a\n\u001bb");
   assertEquals(lines.map(({ message }) => message), ["a\\n\\u001bb"]);
 });
+
+Deno.test("resolveLogger prints again after a storm, although the clock was set back (76)", async () => {
+  const log = resolveLogger(undefined);
+  const [now, date] = [performance.now, Date.now];
+  try {
+    const lines = await printed(() => {
+      for (let index = 0; index < 100; index++) log.warn("storm");
+      Date.now = () => date() - 3_600_000;
+      performance.now = () => now.call(performance) + 11_000;
+      log.warn("afterwards");
+    });
+    assertEquals(lines.at(-1), "lapinmq: afterwards");
+  } finally {
+    performance.now = now;
+    Date.now = date;
+  }
+});

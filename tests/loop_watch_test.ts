@@ -1,6 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { LoopWatch } from "../src/loop_watch.ts";
+import { ConnectionCore } from "../src/connection_core.ts";
+import { resolveConnectionOptions } from "../src/connection_options.ts";
 import { eventually } from "./support/eventually.ts";
+import { ScriptedDriver } from "./support/scripted_driver.ts";
 
 function block(ms: number): void {
   const end = performance.now() + ms;
@@ -50,4 +53,24 @@ Deno.test("LoopWatch ticks no more when nobody observes it, and again when someb
   end();
   end();
   assertEquals(told.length, 1);
+});
+
+Deno.test("the loop watch of a connection measures by the heartbeat that was agreed on", async () => {
+  const driver = new ScriptedDriver();
+  driver.script.connect = () => {
+    driver.connections.at(-1)!.heartbeatSeconds = 1;
+  };
+  const options = resolveConnectionOptions({ url: "amqp://host", heartbeatSeconds: 3_600 });
+  const core = new ConnectionCore(options, driver);
+  core.links.consume.retain();
+  const told: number[] = [];
+  const end = core.loop.observe((blockedMs) => told.push(blockedMs));
+  await core.links.consume.whenOpen(new AbortController().signal, true);
+  const { gap } = core.loop;
+  block(900);
+  await eventually("the stretch is over", () => core.loop.gap > gap);
+  end();
+  assertEquals(told.length, 1);
+  core.links.consume.release();
+  await core.close();
 });

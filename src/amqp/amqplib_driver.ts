@@ -27,8 +27,14 @@ import { surviveUnreadableHeaders } from "./readable_headers.ts";
 import { Secrets } from "./secrets.ts";
 import { dialStream } from "./dial.ts";
 import { clientCertificateError } from "./client_certificate.ts";
+import type { OpenRefusal } from "./open_refusal.ts";
 import { within } from "./within.ts";
-import { channelError, connectError, connectionLost } from "./translate_errors.ts";
+import {
+  channelError,
+  connectError,
+  connectionLost,
+  userChannelLimit,
+} from "./translate_errors.ts";
 
 /** How long the socket may stay open after the broker was the one to close the connection. */
 const LAST_WORDS_MS = 1_000;
@@ -61,6 +67,7 @@ export const amqplibDriver: Driver = {
     }, timeoutMs);
     const intake = new Intake();
     const secrets = secretsOf(endpoint);
+    let refusal = (): OpenRefusal | undefined => undefined;
     try {
       signal.throwIfAborted();
       const dialled = dial && await dialStream(dial, endpoint, socket.signal);
@@ -69,6 +76,7 @@ export const amqplibDriver: Driver = {
         dialled,
       );
       intake.socket = opening.socket;
+      refusal = opening.refusal;
       const model = await opening.result; // Where it fails, nothing is let through any more.
       const connection = new AmqplibConnection(model, intake, socket, timeoutMs, secrets, events);
       opening.release();
@@ -82,7 +90,10 @@ export const amqplibDriver: Driver = {
       socket.abort();
       if (aborted !== undefined) throw connectError(aborted, endpoint);
       const masked = secrets.maskedIn(error);
-      throw await clientCertificateError(masked, endpoint) ?? connectError(masked, endpoint);
+      const said = refusal();
+      const maskedRefusal = said && { ...said, replyText: secrets.masked(said.replyText) };
+      throw await clientCertificateError(masked, endpoint) ??
+        connectError(masked, endpoint, maskedRefusal);
     } finally {
       clearTimeout(timer);
       signal.removeEventListener("abort", giveUp);
@@ -152,6 +163,8 @@ interface Internals {
   readonly stream?: Duplex & { ref?(): void; unref?(): void };
   readonly heartbeater?: { sendTimer?: Refable; recvTimer?: Refable } | null;
   readonly blocked?: boolean;
+  /** What was agreed on, in seconds. */
+  readonly heartbeat?: number;
   rest?: Uint8Array;
   recvFrame?(): { readonly fields?: object } | false;
 }
@@ -207,6 +220,10 @@ class AmqplibConnection implements DriverConnection {
     if (this.#internals.blocked) events.blocked("the broker did not say why");
   }
 
+  get heartbeatSeconds(): number {
+    return this.#internals.heartbeat ?? 0;
+  }
+
   get #internals(): Internals {
     return this.#model.connection as unknown as Internals;
   }
@@ -233,7 +250,8 @@ class AmqplibConnection implements DriverConnection {
       // Closed in the moment in which it opened, before anybody could listen to it.
       if (error instanceof amqplib.IllegalOperationError) this.#end(error);
       opening?.then(closeLate, () => {});
-      throw channelError(this.#secrets.maskedIn(error));
+      throw userChannelLimit(this.#secrets.maskedIn(this.#cause)) ??
+        channelError(this.#secrets.maskedIn(error));
     }
   }
 

@@ -56,6 +56,8 @@ export interface Driver {
 
 /** An open connection. */
 export interface DriverConnection {
+  /** The interval of the heartbeats that was agreed on with the broker; 0 where there are none. */
+  readonly heartbeatSeconds: number;
   openChannel(events: ChannelEvents, options: { confirms: boolean }): Promise<DriverChannel>;
   /** Closes politely, and destroys the socket where that takes longer than `timeoutMs`. */
   close(timeoutMs: number): Promise<void>;

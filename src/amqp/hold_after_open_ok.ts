@@ -10,10 +10,13 @@ import type { Duplex, Readable } from "node:stream";
 import tls from "node:tls";
 import { ConnectionError } from "../errors.ts";
 import { asSocket, tellOfClose } from "./dial.ts";
+import { type OpenRefusal, readRefusal } from "./open_refusal.ts";
 
 /** What is being opened. */
 export interface Held<T> {
   readonly result: T;
+  /** What the broker closed the connection with before it was open. amqplib says that it did, and no more. */
+  refusal(): OpenRefusal | undefined;
   /** What it is opened on, where that was asked for as expected. */
   readonly socket: Readable | undefined;
   /**
@@ -42,6 +45,7 @@ type Connect = (...args: never[]) => Socket;
 export function holdAfterOpenOk<T>(connect: () => T, dialled?: Duplex): Held<T> {
   let release: (() => void) | undefined;
   let socket: Socket | undefined;
+  let refusal: OpenRefusal | undefined;
   const modules = [net, tls] as unknown as { connect: Connect }[];
   const originals = modules.map((module) => module.connect);
   const set = (connects: readonly Connect[]) => {
@@ -54,7 +58,7 @@ export function holdAfterOpenOk<T>(connect: () => T, dialled?: Duplex): Held<T> 
     socket = dialled === undefined
       ? original(...args)
       : over(dialled, modules[index] === tls as unknown ? original : undefined, args);
-    release = hold(socket);
+    release = hold(socket, (refused) => refusal = refused);
     return socket;
   }));
   try {
@@ -65,7 +69,12 @@ export function holdAfterOpenOk<T>(connect: () => T, dialled?: Duplex): Held<T> 
         { code: "DIAL" },
       );
     }
-    return { result, socket: socket as Readable | undefined, release: () => release?.() };
+    return {
+      result,
+      refusal: () => refusal,
+      socket: socket as Readable | undefined,
+      release: () => release?.(),
+    };
   } finally {
     restore();
   }
@@ -85,7 +94,7 @@ const HEAD_BYTES = 7;
 const CONNECTION_OPEN_OK = 10 << 16 | 41;
 
 /** Returns what lets the socket go. */
-function hold(socket: Socket): () => void {
+function hold(socket: Socket, refused: (refusal: OpenRefusal) => void): () => void {
   const { read, emit } = socket;
   let head: DataView | undefined;
   let held = false;
@@ -102,6 +111,8 @@ function hold(socket: Socket): () => void {
     if (head === undefined) {
       head = view;
     } else {
+      const refusal = head.getUint8(0) === 1 ? readRefusal(view) : undefined;
+      if (refusal !== undefined) refused(refusal);
       held = head.getUint8(0) === 1 && size > 4 && view.getUint32(0) === CONNECTION_OPEN_OK;
       head = undefined;
     }

@@ -9,6 +9,7 @@ import {
 } from "../errors.ts";
 import type { Endpoint } from "../endpoints.ts";
 import { printable, shownError } from "../printable.ts";
+import { isLimit, isOfVhost, type OpenRefusal } from "./open_refusal.ts";
 import { tlsError } from "./tls_errors.ts";
 
 /** What is known of an error of amqplib, of a socket, or of Deno itself. */
@@ -49,8 +50,16 @@ function brokerWords(message: string): string {
   return /with message "([\s\S]*)"$/.exec(message)?.[1] ?? message;
 }
 
-/** Tells in plain words why a connection could not be opened, and what to do about it. */
-export function connectError(error: unknown, endpoint: Endpoint): ConnectionError {
+/**
+ * Tells in plain words why a connection could not be opened, and what to do about it.
+ *
+ * @param refusal What the broker closed it with, where that could be read.
+ */
+export function connectError(
+  error: unknown,
+  endpoint: Endpoint,
+  refusal?: OpenRefusal,
+): ConnectionError {
   if (error instanceof ConnectionError) return error;
   const { name, message, code } = foreign(error);
   const words = printable(message);
@@ -58,7 +67,11 @@ export function connectError(error: unknown, endpoint: Endpoint): ConnectionErro
   const at = `Cannot connect to the broker at ${address}${endpoint.tls ? " with TLS" : ""}` +
     (endpoint.note === undefined ? "" : ` (${endpoint.note})`);
   const make = (why: string, errorCode: LapinmqErrorCode = "CONNECTION") =>
-    new ConnectionError(`${at}: ${why}`, { code: errorCode, ...causeOf(error) });
+    new ConnectionError(`${at}: ${why}`, {
+      code: errorCode,
+      replyCode: refusal?.replyCode,
+      ...causeOf(error),
+    });
 
   if (endpoint.external && /^SASL mechanism EXTERNAL is not provided/.test(message)) {
     return new AuthenticationError(
@@ -82,6 +95,18 @@ export function connectError(error: unknown, endpoint: Endpoint): ConnectionErro
         `localhost only)`,
       causeOf(error),
     );
+  }
+  const isOther = refusal !== undefined && !isOfVhost(refusal, endpoint);
+  if (isOther && isLimit(refusal)) {
+    return make(
+      `it takes no more connections for now (${
+        printable(refusal.replyText)
+      }): close some, or raise the limit`,
+      "CONNECTION_LIMIT",
+    );
+  }
+  if (isOther && refusal.replyCode !== 403) {
+    return make(`it refused the connection for now: ${printable(refusal.replyText)}`);
   }
   if (/Expected ConnectionOpenOk; got <ConnectionClose/.test(message)) {
     return new AuthenticationError(
@@ -111,7 +136,8 @@ export function connectError(error: unknown, endpoint: Endpoint): ConnectionErro
   if (/Socket closed abruptly|ECONNRESET|socket hang up/.test(`${code} ${message}`)) {
     return make(
       `the connection was closed before the broker had answered: it may be booting, or the port ` +
-        `may be one for TLS (amqps://) or for another protocol`,
+        `may be one for TLS (amqps://) or for another protocol` +
+        (endpoint.frameMaxBytes ? `, or frame_max=${endpoint.frameMaxBytes} too small` : ""),
     );
   }
   return make(words);
@@ -135,6 +161,7 @@ export function isPermanent(error: unknown): boolean {
   }
   if (!(error instanceof ChannelError)) return false;
   // Reply codes of a refused operation; a code of 5xx is a fault of the broker's that may pass.
+  if (error.code === "QUEUE_DOWN") return false;
   return error.code === "CHANNEL_LIMIT" || (error.replyCode !== undefined && error.replyCode < 500);
 }
 
@@ -148,6 +175,28 @@ export function connectionLost(error: unknown): ConnectionError {
     replyCode: typeof code === "number" ? code : undefined,
     ...causeOf(error),
   });
+}
+
+/** How the broker speaks of a queue that is there, but not at work. One that is missing is "no queue". */
+const QUEUE_IS_DOWN = /^NOT_FOUND - (home node '|queue '|failed to perform operation on )/;
+
+/**
+ * What it means for those who were opening a channel that the broker closed the whole connection, as its user has as
+ * many channels as it may have; `undefined` where that is not why.
+ */
+export function userChannelLimit(cause: unknown): ChannelError | undefined {
+  const { message, code } = foreign(cause);
+  const words = brokerWords(message);
+  if (code !== 530 || !words.startsWith("NOT_ALLOWED - number of channels opened for user '")) {
+    return undefined;
+  }
+  return new ChannelError(
+    `Cannot open another channel: the user has as many as the broker allows it (${
+      printable(words)
+    }): raise its ` +
+      `limit max-channels, or use fewer publishers and consumers`,
+    { code: "CHANNEL_LIMIT", replyCode: 530, replyText: words, ...causeOf(cause) },
+  );
 }
 
 /** Tells in plain words why the broker closed a channel, or refused an operation on it. */
@@ -179,6 +228,14 @@ export function channelError(error: unknown): ChannelError | ConnectionError {
         exchange === undefined ? "the exchange" : `exchange "${printable(exchange)}"`
       }: it does not exist (${words}): declare it, or mend the name`,
       options,
+    );
+  }
+  if (replyCode === 404 && QUEUE_IS_DOWN.test(words)) {
+    return new ChannelError(
+      `Cannot use ${
+        queue === undefined ? "the queue" : `queue "${printable(queue)}"`
+      } for now (${words}): it passes when its node, or the queue itself, runs again`,
+      { ...options, code: "QUEUE_DOWN" },
     );
   }
   if (replyCode === 404) {

@@ -181,3 +181,52 @@ Deno.test("connectError and connectionLost print nothing raw of what a server sa
     assert(!Deno.inspect(error).includes("\u001b"), Deno.inspect(error));
   }
 });
+
+Deno.test("channelError and isPermanent tell a queue that is down from one that is missing", () => {
+  const name = `queue 'no queue 'x' in vhost '/'`;
+  for (
+    const words of [
+      `home node 'rabbit@one' of durable ${name} is down or inaccessible`,
+      `${name} process is stopped by supervisor`,
+      `failed to perform operation on ${name} due to timeout`,
+    ]
+  ) {
+    const error = channelError(closed(404, `NOT_FOUND - ${words}`));
+    assertEquals([error.code, isPermanent(error)], ["QUEUE_DOWN", false]);
+    assert(error.message.includes(words), error.message);
+  }
+  const missing = channelError(closed(404, "NOT_FOUND - no queue 'is down' in vhost '/'"));
+  assertEquals([missing.code, isPermanent(missing)], ["QUEUE_NOT_FOUND", true]);
+});
+
+Deno.test("connectError goes by the reply code and text of the refusal, whatever the names hold", () => {
+  const cause = foreign("Expected ConnectionOpenOk; got <ConnectionClose channel:0>");
+  const odd = { ...endpoint, username: "u': connection limit (0) is reached", vhost: "v is down" };
+  const access = `NOT_ALLOWED - access to vhost '${odd.vhost}' refused for user '${odd.username}'`;
+  const cases: [replyCode: number, replyText: string, code: string, permanent: boolean][] = [
+    [530, `NOT_ALLOWED - vhost ${odd.vhost} not found`, "VHOST", true],
+    [530, access, "VHOST", true],
+    [530, `${access}: connection limit (5) is reached`, "CONNECTION_LIMIT", false],
+    [
+      530,
+      `NOT_ALLOWED - connection refused for user 'u': user connection limit (1) is reached`,
+      "CONNECTION_LIMIT",
+      false,
+    ],
+    [
+      541,
+      `INTERNAL_ERROR - access to vhost 'v' refused for user 'u': vhost 'v' is down`,
+      "CONNECTION",
+      false,
+    ],
+    [530, "NOT_ALLOWED - something new", "CONNECTION", false],
+  ];
+  for (const [replyCode, replyText, code, permanent] of cases) {
+    const error = connectError(cause, odd, { replyCode, replyText });
+    assertEquals([error.code, isPermanent(error)], [code as typeof error.code, permanent]);
+    if (!permanent) assert(error.message.includes(replyText), error.message);
+  }
+  const long = { ...endpoint, vhost: "x".repeat(255) };
+  const replyText = `NOT_ALLOWED - vhost ${long.vhost} not found`.slice(0, 252) + "...";
+  assertEquals(connectError(cause, long, { replyCode: 530, replyText }).code, "VHOST");
+});

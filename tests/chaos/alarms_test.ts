@@ -1,9 +1,10 @@
 /** The broker is low on memory or disk: it reads from no connection that publishes. */
 
-import { assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   ConfirmTimeoutError,
   type Connection,
+  ConnectionError,
   Consumer,
   Publisher,
   PublisherOverflowError,
@@ -171,5 +172,50 @@ Deno.test({
     assertEquals(events.includes("unblocked"), false);
     assertEquals(publisher.health().status, "up");
     assertAllThere(await takeBodies(node.url, queue), 5);
+  },
+});
+
+Deno.test({
+  name: "72 a second publisher starts during an alarm: it waits, and says that it is blocked",
+  ignore,
+  fn: async () => {
+    const [node] = nodes;
+    const queue = await declareQueue(node.url);
+    await using connection = connectionForTest({ url: node.url, startTimeoutMs: 500 });
+    const first = new Publisher({ connection });
+    await first.start();
+    const alarm = await raise(node, "memory");
+    let sent: Promise<void>[];
+    let starting: Promise<void>;
+    await using patient = connectionForTest({ url: node.url, startTimeoutMs: 600_000 });
+    const second = new Publisher({ connection: patient });
+    const other = new Publisher({ connection: patient });
+    try {
+      sent = sendNumbers(first, queue, 0, 1);
+      await blocked(first);
+      // Its start gives up in time, and says why.
+      const late = new Publisher({ connection });
+      const error = await assertRejects(() => late.start(), ConnectionError);
+      assertEquals([error.code, (error.cause as ConnectionError).code], [
+        "START_TIMEOUT",
+        "BLOCKED",
+      ]);
+      assertStringIncludes(error.message, "blocked by the broker");
+      assertStringIncludes(error.message, "low on memory");
+
+      // On a connection that nobody has published on yet, the broker still answers.
+      await second.start();
+      sent.push(...sendNumbers(second, queue, 1, 2));
+      await blocked(second);
+      starting = other.start();
+      starting.catch(() => {});
+      await blocked(other);
+      assertStringIncludes(other.health().reason!, "low on memory");
+    } finally {
+      await alarm.clear();
+    }
+    await starting;
+    await Promise.all([...sent, ...sendNumbers(other, queue, 2, 3)]);
+    assertAllThere(await takeBodies(node.url, queue), 3);
   },
 });

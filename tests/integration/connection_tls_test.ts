@@ -1,5 +1,6 @@
 /** Encrypted connections, and brokers that are not who they should be. */
 
+import { connect } from "node:net";
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   ConnectionError,
@@ -11,6 +12,7 @@ import {
 import { broker, connectionForTest } from "../support/broker.ts";
 import { type Certificate, hasOpenssl, makeCertificate } from "../support/certificates.ts";
 import { startTlsProxy } from "../support/tls_proxy.ts";
+import { fakeServer } from "../support/fake_server.ts";
 import { topology } from "../support/topology.ts";
 
 const FAST = { reconnect: { initialDelayMs: 10, maxDelayMs: 50 } };
@@ -147,3 +149,49 @@ tlsTest("start() says of caCerts that are no certificates that they are not", as
     assertStringIncludes(error.message, "tls.caCerts");
   }
 });
+
+/** A server that hangs up while TLS is being set up, at the start or after the client's first words. */
+function hangingUp(after: boolean) {
+  return fakeServer(async (socket) => {
+    if (after) await new Promise((resolve) => setTimeout(resolve));
+    socket.close();
+  });
+}
+
+for (const after of [false, true]) {
+  tlsTest(
+    `start() goes on trying where TLS is cut ${after ? "in" : "before"} the handshake (70)`,
+    async () => {
+      await using proxy = startTlsProxy(await serverCertificate("localhost"));
+      await using rude = hangingUp(after);
+      const tls = { caCerts: [(await ourAuthority()).cert] };
+      const { username, password, vhost } = broker;
+      let dialled = 0;
+      await using connection = connectionForTest({
+        hostname: "localhost",
+        port: proxy.port,
+        ...{ username, password, vhost, tls, ...FAST },
+        dial: () => connect(++dialled <= 3 ? rude.port : proxy.port, "127.0.0.1"),
+      });
+      const causes: string[] = [];
+      connection.addEventListener("reconnecting", ({ detail }) => {
+        causes.push((detail.cause as ConnectionError).code);
+      });
+      await new Publisher({ connection }).start();
+      assertEquals([dialled, causes.includes("NOT_TLS")], [4, false]);
+      await using direct = connectionForTest({
+        hostname: "localhost",
+        port: rude.port,
+        tls,
+        startTimeoutMs: 500,
+        ...FAST,
+      });
+      const error = await assertRejects(
+        () => new Publisher({ connection: direct }).start(),
+        ConnectionError,
+      );
+      assertEquals(error.code, "START_TIMEOUT");
+      assertStringIncludes(error.message, "closed before the broker had answered");
+    },
+  );
+}

@@ -2,6 +2,7 @@
 
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { ConnectionError, Publisher } from "../../mod.ts";
+import { amqplibDriver } from "../../src/amqp/amqplib_driver.ts";
 import { loopbacks } from "../../tools/broker/ports.ts";
 import { broker, connectionForTest, evaluate, notOurs } from "../support/broker.ts";
 import { fakeServer } from "../support/fake_server.ts";
@@ -94,4 +95,32 @@ Deno.test("Connection goes on to the second node of RABBITMQ_URL", async () => {
   connection.addEventListener("connected", ({ detail }) => ports.push(detail.port));
   await new Publisher({ connection }).start();
   assertEquals(ports, [broker.port]);
+});
+
+Deno.test({
+  name: "a connection knows the heartbeat that was agreed on, where the broker wants a shorter one",
+  ignore: notOurs,
+  fn: async () => {
+    const before = await evaluate(
+      "{ok, Seconds} = application:get_env(rabbit, heartbeat), Seconds.",
+    );
+    await evaluate("application:set_env(rabbit, heartbeat, 7).");
+    try {
+      const { hostname, port, username, password, vhost } = broker;
+      const connection = await amqplibDriver.connect(
+        {
+          endpoint: { hostname, port, username, password, vhost, tls: undefined },
+          heartbeatSeconds: 60,
+          timeoutMs: 10_000,
+          connectionName: undefined,
+        },
+        { closed() {}, blocked() {}, unblocked() {} },
+        new AbortController().signal,
+      );
+      assertEquals(connection.heartbeatSeconds, 7);
+      await connection.close(10_000);
+    } finally {
+      await evaluate(`application:set_env(rabbit, heartbeat, ${before}).`);
+    }
+  },
 });

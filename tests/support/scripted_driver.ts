@@ -97,6 +97,7 @@ export class ScriptedConnection implements DriverConnection {
   #socket: ReturnType<typeof setInterval> | undefined;
   /** The passwords that it was given after it had opened. */
   readonly secrets: string[] = [];
+  heartbeatSeconds = 10;
 
   constructor(driver: ScriptedDriver, target: ConnectTarget, events: ConnectionEvents) {
     this.driver = driver;
