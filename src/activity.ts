@@ -2,7 +2,7 @@
 export interface Activity {
   /** Whether it holds nothing unfinished, and could notice if there were anything to do. */
   readonly quiet: boolean;
-  /** What counts: another object begins to count again. */
+  /** What counts: another object begins to count again. `undefined` once it was stopped. */
   readonly source: unknown;
   /** Grows with whatever arrives or is sent. */
   readonly count: number;
@@ -35,7 +35,8 @@ export class QuietClock {
     const seen = this.#look();
     const isQuiet = seen.every(({ quiet, source, count }, index) => {
       const last = this.#last[index];
-      return quiet && source === last?.source && count === last?.count;
+      const isSame = source === last?.source && count === last?.count;
+      return quiet && (isSame || source === undefined);
     });
     this.#last = seen;
     if (!isQuiet) this.#since = now;

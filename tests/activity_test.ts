@@ -43,7 +43,7 @@ Deno.test("QuietClock begins again when another channel counts, although its cou
 });
 
 Deno.test("QuietClock takes one that counts nothing, as it was stopped", () => {
-  const look = clock([at(0, true, undefined)]);
+  const look = clock([{ ...at(3), source: undefined }]);
   assertEquals([look(1_100), look(1_200)], [100, 200]);
 });
 

@@ -2,6 +2,7 @@
  * `deno task test:versions [--broker=3|4] [2.5.0 latest …]`: runs `tests/matrix` with each version of Deno that the
  * library is said to run on, all of them from npm, on both brokers. A result that is missing counts as a failure.
  */
+import { pathToFileURL } from "node:url";
 import { makeCertificate } from "../tests/support/certificates.ts";
 import { findBroker } from "./broker/find.ts";
 import type { Broker } from "./broker/types.ts";
@@ -106,7 +107,7 @@ async function writeImportMap(): Promise<string> {
   const map: Record<string, string> = { amqplib: imports.amqplib };
   const add = (folder: string, name: string, exports: Record<string, string>) => {
     for (const [key, path] of Object.entries(exports)) {
-      map[name + key.slice(1)] = new URL(path, `file://${folder}`).href;
+      map[name + key.slice(1)] = new URL(path, pathToFileURL(folder)).href;
     }
   };
   add(ROOT, name, exports);
