@@ -77,6 +77,13 @@ export const client: Client = {
           if (Math.random() >= BY_CALL) return library.MessageStatus.SUCCESS;
           if (Math.random() >= FORGOTTEN) {
             setTimeout(() => journal.write("settled", id, String(message.ack())), 20);
+          } else {
+            const { signal } = message;
+            const check = () => {
+              if (signal.aborted) return;
+              journal.write("uncaught", id, "nobody noticed that its callback never came");
+            };
+            Deno.unrefTimer(Number(setTimeout(check, 10 * CALLBACK_TIMEOUT_MS)));
           }
           return library.MessageStatus.HANDLED_VIA_CALLBACK;
         },
