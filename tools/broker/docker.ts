@@ -4,10 +4,26 @@ import { output, run, succeeds } from "./command.ts";
 import { controls } from "./control.ts";
 import { freePort } from "./ports.ts";
 import { greetIfThere } from "./probe.ts";
-import { supervise } from "./supervise.ts";
 import type { Broker, Log } from "./types.ts";
 
 const START_TIMEOUT_MS = 120_000;
+
+/** How long the broker may take to end in good order. */
+const GRACE_MS = 15_000;
+
+/**
+ * Runs in the container, where there is a shell whatever the machine is. Docker closes its standard input when we close
+ * ours, and also when we, or its client, are killed: the broker ends then, and the container with it. Ctrl-C, which the
+ * client passes on, is for us alone.
+ */
+const WHILE_WE_LIVE = `
+exec 3<&0
+docker-entrypoint.sh rabbitmq-server </dev/null 3<&- &
+broker=$!
+trap '' INT HUP TERM
+{ read -r ignored <&3; kill "$broker"; } &
+wait "$broker"
+`;
 
 /** Whether a Docker engine answers; its client alone is of no use. */
 export function dockerAnswers(): Promise<boolean> {
@@ -33,11 +49,11 @@ export async function startContainer(
     "RABBITMQ_DEFAULT_PASS=guest",
   ];
   const publish = ["--publish", `127.0.0.1:${port}:5672`];
-  const container = await supervise(
-    [
-      "docker",
+  const container = new Deno.Command("docker", {
+    args: [
       "run",
       "--rm",
+      "--interactive",
       "--name",
       name,
       "--hostname",
@@ -45,14 +61,24 @@ export async function startContainer(
       ...environment,
       ...publish,
       image,
+      "sh",
+      "-c",
+      WHILE_WE_LIVE,
     ],
-  );
+    stdin: "piped",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
   let hasEnded = false;
-  container.ended.then(() => hasEnded = true);
+  const ended = container.status.then(() => hasEnded = true);
   const stop = async () => {
-    await container.stop();
+    const grace = new AbortController();
+    await container.stdin.close().catch(() => {}); // It has ended already.
+    await Promise.race([ended, delay(GRACE_MS, { signal: grace.signal }).catch(() => {})]);
+    grace.abort();
     // The client may have been killed where its container lives on.
     await run(["docker", "rm", "--force", "--volumes", name]);
+    await ended;
   };
   const deadline = Date.now() + START_TIMEOUT_MS;
   while (!hasEnded && Date.now() < deadline) {
