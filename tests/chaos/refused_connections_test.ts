@@ -177,3 +177,55 @@ Deno.test({
     await task.waitForAll(50);
   },
 });
+
+/** Closes the connections of a user that consume, as an operator does. */
+async function closeConsuming(node: PrivateNode, user: string): Promise<void> {
+  await node.evaluate(
+    `[rabbit_networking:close_connection(Pid, "test") || ` +
+      `Pid <- lists:usort([proplists:get_value(connection, Channel) || ` +
+      `Channel <- rabbit_channel:info_all([connection, user, consumer_count]), ` +
+      `proplists:get_value(user, Channel) =:= <<"${user}">>, ` +
+      `proplists:get_value(consumer_count, Channel) > 0])], ok.`,
+  );
+}
+
+Deno.test({
+  name: "73 the user's channel limit, lowered while all run: after a loss one fails alone",
+  ignore,
+  fn: async () => {
+    const [node] = nodes;
+    const name = "lowered";
+    const login = await account(node, name);
+    const url = `amqp://${name}:password@${login.hostname}:${login.port}/${name}`;
+    const queue = await declareQueue(url);
+    await using sending = connectionForTest({ url });
+    const publisher = new Publisher({ connection: sending });
+    await publisher.start();
+    await using connection = connectionForTest({ ...login, reconnect: QUICK });
+    const { task, consumers, losses } = await startConsumers(connection, queue, 4);
+    const failures: Error[] = [];
+    const resting = () => consumers.filter((consumer) => consumer.health().status !== "up");
+    for (const consumer of consumers) {
+      consumer.addEventListener("channellost", ({ detail }) => failures.push(detail.cause));
+    }
+    // One is the publisher's.
+    await limitUser(node, name, "max-channels", 4);
+    await closeConsuming(node, name);
+    // The broker counts channels a little after it has opened them: it may let all of them in that
+    // come in the same moment.
+    await eventually("one is refused, and told so", async () => {
+      if (resting().length === 0) await closeConsuming(node, name);
+      return resting().length === 1 && resting()[0].health().reason?.includes("max-channels");
+    });
+    const [refused, lossesThen] = [resting()[0], losses.length];
+    const failuresThen = failures.length;
+    await eventually("it has tried again and again", () => failures.length >= failuresThen + 5);
+    assertEquals(resting(), [refused]);
+    assertEquals(losses.length, lossesThen, "it knocks its neighbours off");
+    await Promise.all(sendNumbers(publisher, queue, 0, 50));
+    await task.waitForAll(50);
+    await freeUser(node, name);
+    await eventually("it is back, too", () => resting().length === 0);
+    assertEquals(losses.length, lossesThen);
+  },
+});
