@@ -17,7 +17,7 @@ await using consumer = new Consumer({
   workers: 3,
   taskFunction: async (message) => {
     const body = message.text().toUpperCase();
-    // Where this rejects, the task has failed: the source message is retried later.
+    // If this rejects, the task has failed: the source message is retried later.
     await publisher.sendMessageToQueue({ queueName: destination, body });
     console.log(`passed on ${body}`);
     // The broker has the result, so the source message may go.

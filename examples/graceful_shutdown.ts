@@ -21,7 +21,7 @@ const consumer = new Consumer({
   prefetch: 10,
   taskFunction: async (message) => {
     console.log(`began ${message.text()}`);
-    // A task that heeds the signal ends when the drain below runs out of time.
+    // A task that obeys the signal ends when the drain below runs out of time.
     await delay(2_000, { signal: message.signal });
     console.log(`finished ${message.text()}`);
     return MessageStatus.SUCCESS;

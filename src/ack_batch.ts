@@ -10,8 +10,8 @@ export class AckBatch {
   #lowestHeld: () => number;
 
   /**
-   * @param channel What to write on, where it is still open.
-   * @param lowestHeld The lowest tag that is not settled; infinity where there is none.
+   * @param channel What to write on, if it is still open.
+   * @param lowestHeld The lowest tag that is not settled; infinity if there is none.
    */
   constructor(channel: () => DriverChannel | undefined, lowestHeld: () => number) {
     this.#channel = channel;

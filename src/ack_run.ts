@@ -10,7 +10,7 @@ export interface AckFrame {
  * `multiple` says them all (AMQP 0-9-1, `basic.ack`); behind a slow task each takes its own.
  *
  * @param tags What is to be acknowledged and was not yet: in any order, not empty.
- * @param lowestHeld The lowest tag that the channel holds beside these; infinity where there is none.
+ * @param lowestHeld The lowest tag that the channel holds beside these; infinity if there is none.
  */
 export function ackFrames(tags: readonly number[], lowestHeld: number): AckFrame[] {
   const frames: AckFrame[] = [];

@@ -26,7 +26,7 @@ function room(length: number): Uint8Array {
 /** A copy of a body, which the program cannot change any more. */
 export function copyBody(body: Uint8Array): Uint8Array {
   const copy = body.length > SMALL_BYTES ? spareRoom(body.length) : room(body.length);
-  // Memory that is new need not be emptied first where it is made from what goes into it.
+  // Memory that is new need not be emptied first if it is made from what goes into it.
   if (copy === undefined) return new Uint8Array(body);
   copy.set(body);
   return copy;
@@ -58,7 +58,7 @@ export function dropSpares(): void {
   spareBytes = 0;
 }
 
-/** Memory that was given back, where some fits and not much of it is wasted. */
+/** Memory that was given back, if some fits and not much of it is wasted. */
 function spareRoom(length: number): Uint8Array | undefined {
   const last = spares.length - 1;
   for (let index = last; index >= 0 && index > last - MOST_LOOKS; index--) {

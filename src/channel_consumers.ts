@@ -68,7 +68,7 @@ export class ChannelConsumers {
     return this.#consumers.some(({ state }) => state !== "cancelling");
   }
 
-  /** Lets the broker be told what is wanted. Resolves when that is so, and rejects where it cannot be. */
+  /** Lets the broker be told what is wanted. Resolves when that is so, and rejects if it cannot be. */
   follow(): Promise<void> {
     if (this.#following !== undefined) return this.#following;
     const done = Promise.withResolvers<void>();
@@ -92,7 +92,7 @@ export class ChannelConsumers {
     return result;
   }
 
-  /** Gives up the consumer that was added last, where the others have room for far more than is wanted. */
+  /** Gives up the consumer that was added last, if the others have room for far more than is wanted. */
   shrink(): void {
     const last = this.#consumers.at(-1);
     if (this.#consumers.length < 2 || last?.state !== "consuming") return;
@@ -112,7 +112,7 @@ export class ChannelConsumers {
     }
   }
 
-  /** Makes the next request; nothing where all is as wanted. */
+  /** Makes the next request; nothing if all is as wanted. */
   #next(): Promise<unknown> | undefined {
     const request = this.#requests.shift();
     if (request !== undefined) return request();

@@ -28,7 +28,7 @@ export interface SessionOwner<C extends SessionChannel> {
   ): Promise<C>;
   /** The channel is set up. */
   opened(channel: C): void;
-  /** The channel is gone. Returns whether to open the next at once, as something was mended. */
+  /** The channel is gone. Returns whether to open the next at once, as something was fixed. */
   lost(channel: C, cause: Error): boolean;
   /** A set-up failed after the start; the next attempt follows. */
   failed(cause: Error): void;
@@ -74,7 +74,7 @@ export class ChannelSession<C extends SessionChannel> {
     return this.#state;
   }
 
-  /** The channel, where it is open. */
+  /** The channel, while it is open. */
   get channel(): C | undefined {
     return this.#state.kind === "open" ? this.#state.channel : undefined;
   }

@@ -15,7 +15,7 @@ export interface Send {
   readonly deadline: number;
   /** Whether its time is its own, so that it may be over before that of earlier ones, or after. */
   readonly expiresByItself: boolean;
-  /** Whether its outcome is known: from then on it is only kept where the broker still owes a confirm. */
+  /** Whether its outcome is known: from then on it is only kept if the broker still owes a confirm. */
   settled: boolean;
   /** Whether it was written to a broker at least once. */
   written: boolean;

@@ -53,7 +53,7 @@ export class ConnectionCore {
   /**
    * Stops the consumers, then the publishers that they may be using, then closes the links.
    *
-   * @param timeoutMs How long it may take altogether; each its own default where it is `undefined`.
+   * @param timeoutMs How long it may take altogether; each its own default if it is `undefined`.
    */
   async close(timeoutMs?: number): Promise<void> {
     const deadline = timeoutMs === undefined ? undefined : new Deadline(timeoutMs);

@@ -70,7 +70,7 @@ export interface ConnectionOptions {
   password?: string;
   /**
    * Gives the user name and password in place of `username` and `password`, for those that change:
-   * asked before every attempt to connect, and before they expire where it says when.
+   * asked before every attempt to connect, and before they expire if it says when.
    */
   credentials?: CredentialsProvider;
   /**
@@ -83,7 +83,7 @@ export interface ConnectionOptions {
   tls?: boolean | TlsOptions;
   /**
    * How to log in: `"plain"` sends the user name and the password; with `"external"` the client's
-   * certificate (`tls.cert`) says who it is, which takes the plugin `rabbitmq_auth_mechanism_ssl` at
+   * certificate (`tls.cert`) says who it is, which needs the plugin `rabbitmq_auth_mechanism_ssl` at
    * the broker.
    *
    * @default {"plain"}

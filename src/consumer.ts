@@ -73,7 +73,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   #loop: LoopWatch;
   #advice: ConsumerAdvice;
   #runner: Runner;
-  /** The same, where the tasks run in threads or processes. */
+  /** The same, if the tasks run in threads or processes. */
   #isolated: TaskModuleRunner | undefined;
   #pool: WorkerPool<HeldDelivery>;
   #lifecycle = new Lifecycle<ConsumerStopResult>();
@@ -208,10 +208,10 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   }
 
   /**
-   * Connects, binds the queue where that was asked for, and asks the broker for messages. Resolves
+   * Connects, binds the queue if that was asked for, and asks the broker for messages. Resolves
    * when the broker has registered the consumer; a `taskModule` is loaded before that. What may pass
    * by itself, such as a broker that is still booting, is tried again until the connection's
-   * `startTimeoutMs` is over. Does nothing where it is started already. The program does not end by
+   * `startTimeoutMs` is over. Does nothing if it is started already. The program does not end by
    * itself before the consumer has stopped.
    *
    * @throws {ConfigurationError} If the threads or processes of a `taskModule` cannot be started, or
@@ -264,7 +264,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
     return await this.#end(timeoutMs);
   }
 
-  /** @param cause Why, where nobody asked for it. */
+  /** @param cause Why, if nobody asked for it. */
   async #end(timeoutMs: number, cause?: Error): Promise<ConsumerStopResult> {
     const nothing = { completed: 0, released: 0, abandoned: 0 };
     this.#subscribed.close(notRunning(cause));
@@ -272,8 +272,8 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   }
 
   /**
-   * Resolves when the consumer has stopped: with `undefined` where that was asked for, with the
-   * cause where it gave up (`giveUpAfterMs`). Never rejects. Before the start it is pending.
+   * Resolves when the consumer has stopped: with `undefined` if that was asked for, with the
+   * cause if it gave up (`giveUpAfterMs`). Never rejects. Before the start it is pending.
    */
   get closed(): Promise<Error | undefined> {
     return this.#lifecycle.closed;
@@ -342,7 +342,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
         life,
       );
     } catch (error) {
-      // A temporary queue that is gone is made anew at the next attempt.
+      // A temporary queue that is gone is made again at the next attempt.
       if (error instanceof QueueNotFoundError && !life.aborted) this.#temporaryQueue = undefined;
       throw error;
     }
@@ -430,7 +430,7 @@ export class Consumer extends TypedEventTarget<ConsumerEventMap> implements Asyn
   #rejected({ delivery }: HeldDelivery, reason: string): void {
     const settled = { ...this.#facts(delivery), outcome: "reject", reason } as const;
     coreOf(this.#connection).options.log.warn(
-      `a message was rejected: it is dead-lettered where its queue says so, else deleted`,
+      `a message was rejected: it is dead-lettered if its queue says so, else deleted`,
       settled,
     );
     this.emit("settled", settled);

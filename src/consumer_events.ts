@@ -13,7 +13,7 @@ export interface ConsumerEventMap {
    */
   taskfailed: MessageFacts & {
     /**
-     * The message that was worked on. Where it ran in a thread and its body was large, the thread has
+     * The message that was worked on. If it ran in a thread and its body was large, the thread has
      * the memory of that now, and `body` is empty.
      */
     readonly message: Message;
@@ -36,7 +36,7 @@ export interface ConsumerEventMap {
   };
   /**
    * A message was settled, and how. Told of every message that may be gone for good: rejected without
-   * requeue, it was dead-lettered by its queue, or deleted where that has no dead letters. The log is
+   * requeue, it was dead-lettered by its queue, or deleted if that has no dead letters. The log is
    * told of each as well.
    */
   settled: MessageFacts & {

@@ -34,24 +34,24 @@ export interface BaseConsumerOptions {
    */
   queueName: string;
   /**
-   * How many messages are worked on in parallel, 1 to 65 535. Of a `taskModule`, so many threads or
-   * processes run it.
+   * How many messages are worked on in parallel, 1 to 65 535. A `taskModule` runs in that many
+   * threads or processes.
    *
    * @default {1}
    */
   workers?: number;
   /**
    * How many unsettled messages the broker hands out at a time, from `workers` to 65 535. Default:
-   * `workers`. More than that keeps the workers busy where the broker is far or tasks are short, and
+   * `workers`. More than that keeps the workers busy when the broker is far or tasks are short, and
    * lets messages wait for callbacks or retries without holding up others.
    */
   prefetch?: number;
   /**
    * An exchange to bind the queue to; it must exist; at most 255 bytes. Without `bindingKeys`, with
    * the empty key: that is all of a `fanout` exchange, but of a `direct` or `topic` one only what is
-   * sent with the empty routing key, which is nothing as a rule. AMQP tells nobody of which type an
-   * exchange is, so no warning can be given. For a `topic` exchange `["#"]` is everything. One of the
-   * type `headers` takes no notice of keys, and bindings with headers cannot be made here: without
+   * sent with the empty routing key, which is usually nothing. AMQP does not tell the type of an
+   * exchange, so no warning can be given. For a `topic` exchange `["#"]` is everything. One of the
+   * type `headers` ignores keys, and bindings with headers cannot be made here: without
    * them it hands out everything.
    */
   exchange?: string;
@@ -77,7 +77,7 @@ export interface BaseConsumerOptions {
   taskGraceMs?: number;
   /**
    * How long a failed message waits before it is requeued, in milliseconds, 0 to 900 000; doubling
-   * with each attempt, to 30 000 at most where it begins below that. It holds no worker meanwhile,
+   * with each attempt, to 30 000 at most if it begins below that. It holds no worker meanwhile,
    * and others are worked on: for up to 1 000 that wait the broker is asked for others beside
    * `prefetch`. 0 requeues at once.
    *

@@ -3,7 +3,7 @@ export interface ConsumerStopOptions {
   /**
    * How long it may take, in milliseconds, 0 to 2 147 483 647: the signals of what is still being
    * worked on are aborted before that, by a quarter of the time, but a second at most. Default: 25 000;
-   * on Deno Deploy (where `DENO_DEPLOY` is set) 4 000.
+   * on Deno Deploy (if `DENO_DEPLOY` is set) 4 000.
    */
   timeoutMs?: number;
 }

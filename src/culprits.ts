@@ -8,7 +8,7 @@ const INTERNAL_ERROR = 541;
 const LONG_NAME_BYTES = 150;
 
 /**
- * Which of the unconfirmed sends made the broker close the channel. Empty where that cannot be told;
+ * Which of the unconfirmed sends made the broker close the channel. Empty if that cannot be told;
  * then they have to be sent one at a time until the culprit shows.
  *
  * @param cause Why the channel is gone.
@@ -53,7 +53,7 @@ export function mayBreakConnection(cause: Error, inFlight: readonly Send[]): boo
 
 /**
  * Tells the sends that the broker's words speak of. The words are no data: a name in them may hold
- * any words itself, and may be cut. So each send is asked whether they could be about it; where they
+ * any words itself, and may be cut. So each send is asked whether they could be about it; if they
  * could be about several destinations, nothing is known.
  */
 function whomItSpeaksOf<S extends Send>(
@@ -65,7 +65,7 @@ function whomItSpeaksOf<S extends Send>(
   const byTopic = match[1] === "topic";
   const rest = replyText!.slice(match[0].length);
   const isCut = rest.endsWith("...");
-  // Where a character was cut through, its first bytes have become this one.
+  // If a character was cut through, its first bytes have become this one.
   const seen = isCut ? rest.slice(0, -3).replace(/\uFFFD+$/, "") : rest;
   const meant = new Map<string, S>();
   for (const send of inFlight) {

@@ -12,10 +12,10 @@ export function isOnDenoDeploy(): boolean {
 }
 
 /**
- * How long a drain takes at most where the program does not say: the one place that decides it. Read
+ * How long a drain takes at most if the program does not say: the one place that decides it. Read
  * whenever something is stopped, which is rare.
  *
- * @param elsewhereMs Its default where there is no such hurry.
+ * @param elsewhereMs Its default if there is no such hurry.
  */
 export function drainDefault<T extends number | undefined>(elsewhereMs: T): T | number {
   return isOnDenoDeploy() ? ON_DENO_DEPLOY_MS : elsewhereMs;

@@ -21,7 +21,7 @@ export interface Endpoint {
   readonly connectTimeoutMs?: number;
   readonly channelMax?: number;
   readonly frameMaxBytes?: number;
-  /** What to know of the address where it does not answer. */
+  /** What to know of the address if it does not answer. */
   readonly note?: string;
 }
 
@@ -140,7 +140,7 @@ function fromUrls(
     if (strict) refuseTwice(source, url, given);
   }
   return parsed.map((url): Endpoint => {
-    // Only where neither is given do the defaults of the broker apply.
+    // Only if neither is given do the defaults of the broker apply.
     const otherwise = url.username === undefined && url.password === undefined ? "guest" : "";
     const { authMechanisms, tls: ofUrl, ...parameters } = url.parameters;
     const tls = url.encrypted ? { ...ofUrl, ...(given.tls || {}) } : undefined;

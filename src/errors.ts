@@ -1,6 +1,6 @@
 /**
  * The error classes of the library. Every one extends {@linkcode LapinmqError} and carries a stable
- * `code`; a class of its own exists only where a caller would catch it apart from the others.
+ * `code`; a class of its own exists only if a caller would catch it apart from the others.
  *
  * @module
  */
@@ -147,7 +147,7 @@ export interface ConnectionErrorOptions extends LapinmqErrorOptions {
 
 /** The broker cannot be reached, or the connection to it was lost. */
 export class ConnectionError extends LapinmqError {
-  /** The reply code with which the broker closed the connection, such as 320, where it did. */
+  /** The reply code with which the broker closed the connection, such as 320, if it did. */
   readonly replyCode?: number;
 
   /**
@@ -192,17 +192,17 @@ export interface ChannelErrorOptions extends LapinmqErrorOptions {
 /** The broker closed a channel, or refused an operation on it. */
 export class ChannelError extends LapinmqError {
   /**
-   * The reply code of the broker, such as 404, where it gave one
+   * The reply code of the broker, such as 404, if it gave one
    * (https://www.rabbitmq.com/docs/channels#error-handling).
    */
   readonly replyCode?: number;
-  /** The exchange that the broker spoke of, where it named one whole. */
+  /** The exchange that the broker spoke of, if it named one whole. */
   readonly exchange?: string;
-  /** The queue that the broker spoke of, where it named one whole. */
+  /** The queue that the broker spoke of, if it named one whole. */
   readonly queue?: string;
-  /** The broker's own words, where it said why. It cuts them after 252 bytes, within a name if need be. */
+  /** The broker's own words, if it said why. It cuts them after 252 bytes, within a name if need be. */
   readonly replyText?: string;
-  /** The method of AMQP that the broker refused, such as `basic.publish`, where it said which. */
+  /** The method of AMQP that the broker refused, such as `basic.publish`, if it said which. */
   readonly method?: string;
 
   /**

@@ -14,7 +14,7 @@ export interface ErrorDetail {
 /**
  * Typed events with the interface of an `EventTarget`, whose listeners are isolated: on a plain
  * `EventTarget` a throwing listener ends a Deno process. What a listener throws, or an asynchronous
- * one rejects with, becomes an `error` event, or a log line where nobody listens to that.
+ * one rejects with, becomes an `error` event, or a log line if nobody listens to that.
  *
  * @typeParam Events The names of the events and what their `detail` holds.
  */
@@ -84,11 +84,11 @@ export class TypedEventTarget<Events extends { error: ErrorDetail }> {
   }
 
   /**
-   * Tells the listeners; where there are none, the log, so that no problem is silent.
+   * Tells the listeners; if there are none, the log, so that no problem is silent.
    *
    * @param type The name of the event.
    * @param detail What it holds.
-   * @param message What the log is told; nothing where it is `undefined`.
+   * @param message What the log is told; nothing if it is `undefined`.
    * @param error What the log is shown beside it.
    */
   protected emitProblem<Type extends keyof Events & string>(
@@ -108,7 +108,7 @@ export class TypedEventTarget<Events extends { error: ErrorDetail }> {
    *
    * @param what Names the code, for the message: `the ackCallback`.
    * @param code The code.
-   * @param onlyLog Skips the event, where the event itself is what failed.
+   * @param onlyLog Skips the event, if the event itself is what failed.
    */
   protected isolated(what: string, code: () => unknown, onlyLog = false): void {
     const report = (error: unknown, verb: string) => {

@@ -24,7 +24,7 @@ export interface Health {
   /** Why it is not `up`. */
   readonly reason?: string;
   /**
-   * What is worth knowing although it works, and what to do about it; missing where there is nothing.
+   * What is worth knowing although it works, and what to do about it; missing if there is nothing.
    * For now: that messages go through amqplib itself, and not past it, which costs several times the
    * CPU time, as the amqplib that was loaded is not the one that this library knows.
    */
@@ -35,7 +35,7 @@ export interface Health {
    * Of a consumer: set while messages that wait for their retry or for a callback hold all that the
    * broker hands out at a time, so that no further one comes; or while a callback is overdue. Room
    * is made for up to 1 000 messages that wait for their retry, beside `prefetch`; it is of no use
-   * where the queue has a single active consumer. A consumer that is held up is `up` all the same.
+   * if the queue has a single active consumer. A consumer that is held up is `up` all the same.
    */
   readonly heldUp?: HeldUp;
 }

@@ -5,7 +5,7 @@ import { catchListenerErrors } from "./runtime.ts";
 
 /** What a held delivery needs of the subscription it came through. */
 export interface DeliveryOwner {
-  /** Writes a settlement, once for each; `false` where the channel takes none any more. */
+  /** Writes a settlement, once for each; `false` if the channel takes none any more. */
   settle(held: HeldDelivery, how: Settlement): boolean;
   /** How long the message waits before it is requeued, in milliseconds. */
   retryDelay(delivery: Delivery): number;
@@ -39,7 +39,7 @@ export class HeldDelivery implements MessageSettlement, Linked<HeldDelivery> {
   next: HeldDelivery | undefined = undefined;
   readonly delivery: Delivery;
   readonly message: Message;
-  /** By when its callback must have come, where one is awaited. */
+  /** By when its callback must have come, if one is awaited. */
   callbackDeadline: number | undefined = undefined;
   /** Whether that time is over, and only the grace is left. */
   isOverdue = false;
@@ -117,7 +117,7 @@ export class HeldDelivery implements MessageSettlement, Linked<HeldDelivery> {
     if (this.open) this.#owner.giveBack(this);
   }
 
-  /** The consumer stops: the task is to end, and to give the message back where it is not done. */
+  /** The consumer stops: the task is to end, and to give the message back if it is not done. */
   recall(reason: Error): void {
     this.#isRecalled = true;
     this.abort(reason);

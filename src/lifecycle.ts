@@ -4,7 +4,7 @@ export type LifecycleState<Result> =
     readonly kind: "idle";
     readonly since: Date;
     readonly stopped: boolean;
-    /** Why it was stopped, where nobody asked for it. */
+    /** Why it was stopped, if nobody asked for it. */
     readonly cause?: Error;
   }
   | { readonly kind: "starting"; readonly since: Date; readonly started: Promise<void> }
@@ -25,13 +25,13 @@ export class Lifecycle<Result> {
     return this.#state;
   }
 
-  /** Resolves when what was started has stopped: with the cause, where nobody asked for it. */
+  /** Resolves when what was started has stopped: with the cause, if nobody asked for it. */
   get closed(): Promise<Error | undefined> {
     return this.#closed.promise;
   }
 
   /**
-   * @param begin Does it. Where it fails, it must leave nothing behind, unless a stop interrupted
+   * @param begin Does it. If it fails, it must leave nothing behind, unless a stop interrupted
    * it, which then does that.
    */
   async start(begin: () => Promise<void>): Promise<void> {
@@ -48,8 +48,8 @@ export class Lifecycle<Result> {
 
   /**
    * @param end Does it.
-   * @param nothing The result where nothing was started.
-   * @param cause Why, where nobody asked for it.
+   * @param nothing The result if nothing was started.
+   * @param cause Why, if nobody asked for it.
    */
   async stop(end: () => Promise<Result>, nothing: Result, cause?: Error): Promise<Result> {
     if (this.#state.kind === "stopping") return await this.#state.stopped;

@@ -121,7 +121,7 @@ export class Link {
   }
 
   /**
-   * The open connection; waits for it where there is none yet.
+   * The open connection; waits for it if there is none yet.
    *
    * @param signal Ends the wait.
    * @param failFast Rejects at the first failure that will not pass by itself.

@@ -6,7 +6,7 @@ export interface Linked<T> {
 
 /**
  * A list that keeps the order in which its items came, and takes any of them out at once. A `Set`
- * does that too, but is rebuilt again and again where many come and go.
+ * does that too, but is rebuilt again and again when many come and go.
  */
 export class LinkedList<T extends Linked<T>> implements Iterable<T> {
   #first: T | undefined;

@@ -30,7 +30,7 @@ const WINDOW_MS = 10_000;
 let windowStart = -WINDOW_MS;
 let printed = 0;
 
-/** Prints a problem, where there is neither a logger nor a listener that takes it. */
+/** Prints a problem, if there is neither a logger nor a listener that takes it. */
 function printProblem(message: string, ...data: unknown[]): void {
   const now = performance.now();
   if (now - windowStart >= WINDOW_MS) {

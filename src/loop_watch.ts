@@ -1,7 +1,7 @@
 import { unrefTimer } from "./runtime.ts";
 
 const TICK_MS = 250;
-/** Where there are no heartbeats that would set the measure. */
+/** If there are no heartbeats that would set the measure. */
 const DEFAULT_LIMIT_MS = 5_000;
 
 /** Told when the event loop had stood still, for how many milliseconds at least. */
@@ -19,7 +19,7 @@ export class LoopWatch {
   #lastTick = 0;
   #gap = 0;
 
-  /** @param heartbeatSeconds Half of this is too long; 0 where there are no heartbeats. */
+  /** @param heartbeatSeconds Half of this is too long; 0 if there are no heartbeats. */
   constructor(heartbeatSeconds: number, now: () => number = () => performance.now()) {
     this.heartbeatSeconds = heartbeatSeconds;
     this.#now = now;

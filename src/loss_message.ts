@@ -1,7 +1,7 @@
 import { ConnectionError } from "./errors.ts";
 
 /**
- * Says that a channel was lost and will be opened again; `undefined` where that is because its
+ * Says that a channel was lost and will be opened again; `undefined` if that is because its
  * connection was lost, of which the `Connection` speaks already.
  */
 export function lossMessage(who: string, cause: Error): string | undefined {

@@ -18,7 +18,7 @@ export interface MessageSettlement {
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** What is shown of a message where somebody prints it. */
+/** What is shown of a message when somebody prints it. */
 const SHOWN = [
   "exchange",
   "routingKey",
@@ -99,7 +99,7 @@ export class Message {
   /**
    * The properties, headers apart; they can be given to a send as they are. In a text whose bytes are
    * not UTF-8, such as an id of random bytes, each of those bytes is a half character (U+DC80 to
-   * U+DCFF): it stays what it is where it is compared, or sent.
+   * U+DCFF): it stays what it is when it is compared, or sent.
    *
    * @throws {MessageDecodeError} If they cannot be decoded.
    */
@@ -133,7 +133,7 @@ export class Message {
     return this.#delivery.redelivered;
   }
 
-  /** How often the broker has delivered it before, where it counts that (quorum queues). */
+  /** How often the broker has delivered it before, if it counts that (quorum queues). */
   get deliveryCount(): number | undefined {
     return deliveryCount(this.#delivery);
   }
@@ -150,7 +150,7 @@ export class Message {
   }
 
   /**
-   * Rejects the message without requeue: dead-lettered where the queue says so, else deleted. Takes
+   * Rejects the message without requeue: dead-lettered if the queue says so, else deleted. Takes
    * no arguments and may be detached, as a callback.
    *
    * @returns Whether this settled the message.
@@ -190,7 +190,7 @@ export class Message {
     } catch (cause) {
       throw new MessageDecodeError(
         `Cannot read the body of this message as text: it is not UTF-8: use "message.body", or ` +
-          `mend the sender`,
+          `fix the sender`,
         { cause },
       );
     }
@@ -213,7 +213,7 @@ export class Message {
         `Cannot read the body of this message as JSON: ${
           printable((cause as Error).message)
         }: use ` +
-          `"message.text()", or mend the sender`,
+          `"message.text()", or fix the sender`,
         { cause: shownError(cause) },
       );
     }

@@ -8,7 +8,7 @@ import { show } from "./validate.ts";
  * |---|---|
  * | `SUCCESS` | acknowledged |
  * | `FAIL_RETRY_LATER` | after the retry delay, rejected with requeue |
- * | `FAIL_DO_NOT_RETRY` | rejected without requeue: dead-lettered where the queue says so, else deleted |
+ * | `FAIL_DO_NOT_RETRY` | rejected without requeue: dead-lettered if the queue says so, else deleted |
  * | `HANDLED_VIA_CALLBACK` | nothing now: `message.ack`, `.reject` or `.rejectRetry` will be called |
  *
  * @example Decide
@@ -25,7 +25,7 @@ export const MessageStatus: {
   readonly SUCCESS: "SUCCESS";
   /** After the retry delay the message is rejected with requeue. */
   readonly FAIL_RETRY_LATER: "FAIL_RETRY_LATER";
-  /** The message is rejected without requeue: dead-lettered where the queue says so, else deleted. */
+  /** The message is rejected without requeue: dead-lettered if the queue says so, else deleted. */
   readonly FAIL_DO_NOT_RETRY: "FAIL_DO_NOT_RETRY";
   /** Nothing happens now: a callback will settle the message. */
   readonly HANDLED_VIA_CALLBACK: "HANDLED_VIA_CALLBACK";
@@ -39,7 +39,7 @@ export const MessageStatus: {
 /** One of the values of {@linkcode MessageStatus}. */
 export type MessageStatus = typeof MessageStatus[keyof typeof MessageStatus];
 
-/** What a task says of a message, and why where it failed without saying so itself. */
+/** What a task says of a message, and why if it failed without saying so itself. */
 export type ReturnedOutcome =
   | { readonly kind: "ack" }
   | { readonly kind: "retry"; readonly failure?: Error }

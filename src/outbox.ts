@@ -103,7 +103,7 @@ export class Outbox {
     }
   }
 
-  /** Takes a message in. `refusal` says why it cannot, where the publisher is not running. */
+  /** Takes a message in. `refusal` says why it cannot, if the publisher is not running. */
   send(
     message: PreparedMessage,
     callbacks: SendCallbacks,
@@ -148,7 +148,7 @@ export class Outbox {
   /**
    * Waits for what is open, up to the deadline, then gives it up and closes the channel.
    *
-   * @param cause Why, where nobody asked for it: then nobody is handed what was given up, and its
+   * @param cause Why, if nobody asked for it: then nobody is handed what was given up, and its
    * promises reject as any other.
    */
   async stop(timeoutMs: number, cause?: Error): Promise<PublisherStopResult> {
@@ -189,7 +189,7 @@ export class Outbox {
     return abandoned;
   }
 
-  /** Where nothing waits for its outcome, it does not matter whether there is a channel. */
+  /** If nothing waits for its outcome, it does not matter whether there is a channel. */
   activity(): Activity {
     return { quiet: this.#window.size === 0, source: this.#counter, count: this.#lastSequence };
   }
@@ -402,7 +402,7 @@ export class Outbox {
     return sendTimeoutMs ?? this.#options.sendTimeoutMs;
   }
 
-  /** Where confirms that are overdue fill the window, nothing could ever be written again. */
+  /** If confirms that are overdue fill the window, nothing could ever be written again. */
   #dropIfStuck(): void {
     if (this.#session.channel === undefined || this.#link.blocked !== undefined) return;
     if (this.#mayWrite() || !this.#window.isOverdue) return;

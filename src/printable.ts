@@ -26,7 +26,7 @@ function escaped(character: string): string {
 }
 
 /**
- * An error of a client, a socket or a server as the cause of another: a copy where its texts have to
+ * An error of a client, a socket or a server as the cause of another: a copy if its texts have to
  * be changed, as whoever prints an error prints its causes, too.
  *
  * @param change What a text is shown as.

@@ -30,7 +30,7 @@ export interface PublishErrorOptions extends LapinmqErrorOptions {
 
 /**
  * A message was not confirmed by the broker. The base class of all the ways in which a send fails;
- * `cause` tells more where the broker refused it, such as an `ExchangeNotFoundError`.
+ * `cause` tells more if the broker refused it, such as an `ExchangeNotFoundError`.
  *
  * @example Tell a message that nobody can receive from other failures
  * ```ts no-assert
@@ -91,7 +91,7 @@ export class UnroutableError extends PublishError {
       `Cannot deliver message ${target.messageId} to ${
         describeTarget(target)
       }: no queue receives ` +
-        `it (${replyText}): declare the queue or its binding, or mend the name`,
+        `it (${replyText}): declare the queue or its binding, or correct the name`,
       target,
       { code: "UNROUTABLE", mayHaveArrived },
     );
@@ -118,7 +118,7 @@ export class NackedError extends PublishError {
 }
 
 /**
- * The broker did not confirm the message in time. Where it had been written, its outcome is
+ * The broker did not confirm the message in time. If it had been written, its outcome is
  * unknown: it may or may not have arrived.
  */
 export class ConfirmTimeoutError extends PublishError {
@@ -131,7 +131,7 @@ export class ConfirmTimeoutError extends PublishError {
    * @param target Which message it is.
    * @param timeoutMs How long was waited, in milliseconds.
    * @param written Whether the message had been written.
-   * @param reason Why it took so long, where that is known.
+   * @param reason Why it took so long, if that is known.
    * @param cause The error behind that reason.
    */
   constructor(
@@ -161,7 +161,7 @@ export class PublisherStoppedError extends PublishError {
    *
    * @param message What happened and what to do.
    * @param target Which message it is.
-   * @param cause Why the publisher stopped, where that is known.
+   * @param cause Why the publisher stopped, if that is known.
    * @param mayHaveArrived Whether the message had been written to the broker.
    */
   constructor(message: string, target: PublishTarget, cause?: unknown, mayHaveArrived = false) {

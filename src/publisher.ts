@@ -129,7 +129,7 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
 
   /**
    * Connects. What may pass by itself, such as a broker that is still booting, is tried again until
-   * the connection's `startTimeoutMs` is over. Does nothing where it is started already. The
+   * the connection's `startTimeoutMs` is over. Does nothing if it is started already. The
    * program does not end by itself before the publisher has stopped.
    *
    * @throws {AuthenticationError} If the broker refuses the user, password or virtual host.
@@ -264,7 +264,7 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
     return await this.#end(timeoutMs);
   }
 
-  /** @param cause Why, where nobody asked for it: then what is given up is rejected unhandled. */
+  /** @param cause Why, if nobody asked for it: then what is given up is rejected unhandled. */
   async #end(timeoutMs: number, cause?: Error): Promise<PublisherStopResult> {
     const end = async () => {
       const result = await this.#outbox.stop(timeoutMs, cause);
@@ -275,8 +275,8 @@ export class Publisher extends TypedEventTarget<PublisherEventMap> implements As
   }
 
   /**
-   * Resolves when the publisher has stopped: with `undefined` where that was asked for, with the
-   * cause where it gave up (`giveUpAfterMs`). Never rejects. Before the start it is pending.
+   * Resolves when the publisher has stopped: with `undefined` if that was asked for, with the
+   * cause if it gave up (`giveUpAfterMs`). Never rejects. Before the start it is pending.
    */
   get closed(): Promise<Error | undefined> {
     return this.#lifecycle.closed;

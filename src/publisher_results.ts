@@ -12,7 +12,7 @@ export interface FlushResult {
 export interface PublisherStopOptions {
   /**
    * How long to wait for outstanding confirms, in milliseconds, 0 to 2 147 483 647. Default: 10 000; on
-   * Deno Deploy (where `DENO_DEPLOY` is set) 4 000.
+   * Deno Deploy (if `DENO_DEPLOY` is set) 4 000.
    */
   timeoutMs?: number;
 }

@@ -54,7 +54,7 @@ function decodeStrictly(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** How many bytes a character has that begins with this one; 0 where none does. */
+/** How many bytes a character has that begins with this one; 0 if none does. */
 function characterLength(first: number): number {
   if (first < 0x80) return 1;
   if (first >= 0xC2 && first < 0xE0) return 2;

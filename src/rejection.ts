@@ -1,4 +1,4 @@
-/** V8 has this, and Bun; where it is missing, errors keep the stack of where they were made. */
+/** V8 has this, and Bun; if it is missing, errors keep the stack of where they were made. */
 const { captureStackTrace } = Error as { captureStackTrace?(error: Error): void };
 
 /** After so many steps those who await a promise that was resolved with a {@linkcode rejection} know of it. */

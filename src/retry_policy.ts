@@ -24,7 +24,7 @@ export function deliveryCount(delivery: Delivery): number | undefined {
   return delivery.redelivered ? claimedCount(delivery) : undefined;
 }
 
-/** The id of a message; `undefined` where it has none, or its properties cannot be decoded. */
+/** The id of a message; `undefined` if it has none, or its properties cannot be decoded. */
 export function messageIdOf(delivery: Delivery): string | undefined {
   try {
     return delivery.properties.messageId;
@@ -44,14 +44,14 @@ function contentKey(delivery: Delivery): string {
 /** What is remembered of a message that has failed. */
 interface Failures {
   readonly count: number;
-  /** What its header said at the last of them; 0 where it said nothing. */
+  /** What its header said at the last of them; 0 if it said nothing. */
   readonly claimed: number;
 }
 
 /**
  * How long a failed message waits before it is requeued: doubling with each attempt. This process
  * counts the attempts, as far as it remembers. What the broker counts, and other processes add to, is
- * believed where that is more, and where the broker was seen to keep that count: on a queue that
+ * believed if that is more, and if the broker was seen to keep that count: on a queue that
  * counts nothing the header is whatever the sender wrote.
  */
 export class RetryPolicy {
@@ -69,7 +69,7 @@ export class RetryPolicy {
     return this.#attempt(delivery, this.#before(delivery));
   }
 
-  /** How often the broker has delivered it before, where it is known to count that. */
+  /** How often the broker has delivered it before, if it is known to count that. */
   countOfBroker(delivery: Delivery): number | undefined {
     return this.#brokerCounts ? deliveryCount(delivery) : undefined;
   }

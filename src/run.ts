@@ -22,7 +22,7 @@ export interface RunOptions {
   consumers?: readonly Consumer[];
   /**
    * How long stopping may take altogether, in milliseconds, 0 to 2 147 483 647. Default: 25 000; on
-   * Deno Deploy (where `DENO_DEPLOY` is set) 4 000. Kubernetes kills a program 30 s after SIGTERM, Deno
+   * Deno Deploy (if `DENO_DEPLOY` is set) 4 000. Kubernetes kills a program 30 s after SIGTERM, Deno
    * Deploy 5 s after SIGINT.
    */
   timeoutMs?: number;
@@ -62,7 +62,7 @@ export interface RunResult {
   readonly reason: RunEndReason;
   /** 0: all that was begun was finished. 1: something was given up. It is the program's exit code too. */
   readonly exitCode: 0 | 1;
-  /** What made a publisher or consumer give up, where that is the reason. */
+  /** What made a publisher or consumer give up, if that is the reason. */
   readonly cause?: Error;
   /** How many messages the consumers did not finish in time; the broker delivers them again. */
   readonly abandoned: number;

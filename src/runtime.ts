@@ -1,12 +1,12 @@
 /**
  * Everything that touches the `Deno` global or another part of the platform that may be missing or
- * forbidden. Nothing in here throws where something is not there: it answers as if it were empty.
+ * forbidden. Nothing in here throws if something is not there: it answers as if it were empty.
  */
 
 /** A signal of the operating system that asks a program to end. */
 export type OsSignal = "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGQUIT" | "SIGBREAK";
 
-/** The value of an environment variable; `undefined` where it is unset or may not be read. */
+/** The value of an environment variable; `undefined` if it is unset or may not be read. */
 export function readEnvironment(name: string): string | undefined {
   try {
     return globalThis.Deno?.env.get(name);
@@ -16,7 +16,7 @@ export function readEnvironment(name: string): string | undefined {
 }
 
 /**
- * The same of a variable that the user was not told of, and is not to be asked about: where the program
+ * The same of a variable that the user was not told of, and is not to be asked about: if the program
  * may not read it, Deno would ask the user in the terminal.
  */
 export function readEnvironmentQuietly(name: string): string | undefined {
@@ -41,7 +41,7 @@ export function environmentIsDenied(name: string): boolean {
 /**
  * Calls `listener` when the operating system sends `signal`.
  *
- * @returns A function that removes the listener, or `undefined` where the platform does not know
+ * @returns A function that removes the listener, or `undefined` if the platform does not know
  * the signal, or signals at all.
  */
 export function onOsSignal(signal: OsSignal, listener: () => void): (() => void) | undefined {
@@ -62,7 +62,7 @@ export function setExitCode(code: number): void {
   }
 }
 
-/** Ends the program at once, where the platform lets it. */
+/** Ends the program at once, if the platform lets it. */
 export function exit(code: number): void {
   try {
     globalThis.Deno.exit(code);
@@ -90,7 +90,7 @@ export function listenerErrorsAreCaught(): boolean {
 
 /**
  * Runs code that tells listeners of the program, such as those of an abort signal. What they throw
- * would end the program; it is handed to `caught` instead, where the platform lets it.
+ * would end the program; it is handed to `caught` instead, if the platform lets it.
  */
 export function catchListenerErrors(code: () => void, caught: (error: unknown) => void): void {
   const take = (event: ErrorEvent) => {
@@ -114,7 +114,7 @@ export function unrefTimer(id: ReturnType<typeof setTimeout>): void {
     // What `setTimeout` handed out, as it is: a number, or an object whose number is not taken back.
     globalThis.Deno.unrefTimer(id as unknown as number);
   } catch {
-    // Where the platform cannot do it, the timer merely keeps the program alive until it fires.
+    // If the platform cannot do it, the timer merely keeps the program alive until it fires.
   }
 }
 
@@ -125,7 +125,7 @@ export function mayReadModule(href: string): boolean {
     return globalThis.Deno.permissions.querySync({ name: "read", path: new URL(href) }).state ===
       "granted";
   } catch {
-    return true; // Where nobody knows, loading it tells.
+    return true; // If nobody knows, loading it tells.
   }
 }
 
@@ -134,11 +134,11 @@ export function mayReadFile(path: string): boolean {
   try {
     return globalThis.Deno.permissions.querySync({ name: "read", path }).state === "granted";
   } catch {
-    return true; // Where nobody knows, reading it tells.
+    return true; // If nobody knows, reading it tells.
   }
 }
 
-/** The version of Deno, such as `"2.9.6"`; `undefined` where the program runs on something else. */
+/** The version of Deno, such as `"2.9.6"`; `undefined` if the program runs on something else. */
 export function denoVersion(): string | undefined {
   return globalThis.Deno?.version?.deno;
 }
@@ -168,7 +168,7 @@ export function mayRun(path: string): boolean {
   }
 }
 
-/** The Deno that runs the program; `undefined` where it cannot run another program. */
+/** The Deno that runs the program; `undefined` if it cannot run another program. */
 export function denoExecutable(): string | undefined {
   try {
     return globalThis.Deno.build.standalone ? undefined : globalThis.Deno.execPath();

@@ -51,7 +51,7 @@ export interface MessageOptions {
    * message is sent persistent (2), whatever is said here.
    */
   deliveryMode?: 1 | 2;
-  /** 0 to 255; heeded by queues with `x-max-priority`. */
+  /** 0 to 255; honoured by queues with `x-max-priority`. */
   priority?: number;
   /** Ties a reply to its request; at most 255 bytes. */
   correlationId?: string;
@@ -65,7 +65,7 @@ export interface MessageOptions {
   type?: string;
   /**
    * When the message was created: a `Date` from 1970 on, rounded down to seconds. A number of seconds
-   * is taken only where it is beyond what a `Date` holds, as a message that was received may show it.
+   * is taken only if it is beyond what a `Date` holds, as a message that was received may show it.
    */
   timestamp?: Date | number;
   /** Identifies the message; at most 255 bytes. Default: one that is generated. */

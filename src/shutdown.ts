@@ -40,7 +40,7 @@ export function checkOsSignals(osSignals: unknown): readonly OsSignal[] {
 
 /**
  * Waits until the program is asked to end: by Ctrl-C (SIGINT), by SIGTERM, or by an `AbortSignal`.
- * While it waits, those signals do not end the program. Needs no permission, and does not throw where
+ * While it waits, those signals do not end the program. Needs no permission, and does not throw if
  * there are no signals, as in a worker. Deno Deploy sends SIGINT, and kills the program 5 s later.
  *
  * @example Work until Ctrl-C

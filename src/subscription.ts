@@ -57,7 +57,7 @@ export interface SubscriptionHost {
   rejected(held: HeldDelivery, reason: string): void;
   /** The queue cannot be consumed from, now or later. */
   refused(cause: Error): void;
-  /** Whether further consumers may be added to a channel: unset where the broker refused one. */
+  /** Whether further consumers may be added to a channel: unset if the broker refused one. */
   mayAddConsumers: boolean;
 }
 
@@ -126,7 +126,7 @@ export class Subscription implements DeliveryOwner, SessionChannel, ConsumersOwn
     return this.#queueName;
   }
 
-  /** The temporary queue, where it is one. */
+  /** The temporary queue, if it is one. */
   get temporaryQueue(): TemporaryQueue | undefined {
     return this.#queue;
   }
@@ -167,7 +167,7 @@ export class Subscription implements DeliveryOwner, SessionChannel, ConsumersOwn
     return this.#returns.length;
   }
 
-  /** What keeps other messages from coming; `undefined` where they come. */
+  /** What keeps other messages from coming; `undefined` while they come. */
   get heldUp(): HeldUp | undefined {
     let callbacks = 0;
     let overdueCallbacks = 0;
@@ -203,7 +203,7 @@ export class Subscription implements DeliveryOwner, SessionChannel, ConsumersOwn
 
   /**
    * Asks the broker for messages, or for none, as its consumer has it at the moment; those that are
-   * held stay. Where that fails, the channel is given up. Resolves when it is so, or cannot be.
+   * held stay. If that fails, the channel is given up. Resolves when it is so, or cannot be.
    */
   async follow(): Promise<void> {
     if (this.#channel === undefined) return;
@@ -435,7 +435,7 @@ export class Subscription implements DeliveryOwner, SessionChannel, ConsumersOwn
     await this.#consumers.follow();
   }
 
-  /** The queue of before, where only the channel was lost; else a new one. */
+  /** The queue of before, if only the channel was lost; else a new one. */
   async #temporaryQueue(
     channel: DriverChannel,
     connection: DriverConnection,

@@ -2,7 +2,7 @@ import { Fifo } from "./fifo.ts";
 
 /** Items by delivery tag, which a channel counts from 1: put in by tag, taken out in any order. */
 export class TagWindow<T> {
-  /** From the lowest tag that is still here; `undefined` where one was taken out behind it. */
+  /** From the lowest tag that is still here; `undefined` if one was taken out behind it. */
   #items = new Fifo<T | undefined>();
   #lowest = 1;
   #size = 0;
@@ -18,7 +18,7 @@ export class TagWindow<T> {
     this.#size++;
   }
 
-  /** Takes out what has this tag; nothing where there is none. */
+  /** Takes out what has this tag; nothing if there is none. */
   take(tag: number): T | undefined {
     const item = this.#items.at(tag - this.#lowest);
     if (item === undefined) return undefined;
@@ -48,7 +48,7 @@ export class TagWindow<T> {
     }
   }
 
-  /** Begins anew, for another channel. */
+  /** Begins again, for another channel. */
   clear(): void {
     this.#items.drain();
     this.#lowest = 1;

@@ -38,7 +38,7 @@ export class TaskModuleRunner implements Runner {
   }
 
   /**
-   * Starts the threads or processes. Rejects where it is ended meanwhile.
+   * Starts the threads or processes. Rejects if it is ended meanwhile.
    *
    * @throws {ConfigurationError} If they cannot be started or cannot load the task module.
    */

@@ -65,7 +65,7 @@ export class TaskRunner implements Runner {
     };
   }
 
-  /** Where the task returns at once, so does this. */
+  /** If the task returns at once, so does this. */
   run(held: HeldDelivery): Outcome | Promise<Outcome> {
     const { taskTimeoutMs } = this.#options;
     const taskFunction = this.#taskFunction;
@@ -110,7 +110,7 @@ export class TaskRunner implements Runner {
 function tookTooLong(taskTimeoutMs: number, taskGraceMs: number): Error {
   return new DOMException(
     `The task runs on ${taskGraceMs} ms after its signal was aborted at ${taskTimeoutMs} ms: it ` +
-      `counts as failed, and what it returns is ignored: heed "message.signal"`,
+      `counts as failed, and what it returns is ignored: obey "message.signal"`,
     "TimeoutError",
   );
 }

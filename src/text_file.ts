@@ -6,7 +6,7 @@ export type TextFile =
   | { readonly text: string }
   | { readonly text?: undefined; readonly problem: string; readonly advice: string };
 
-/** Reads a file at once. Where the program may not read it, nobody is asked for the permission. */
+/** Reads a file at once. If the program may not read it, nobody is asked for the permission. */
 export function readTextFile(path: string): TextFile {
   if (!mayReadFile(path)) {
     return { problem: "may not be read", advice: `run with --allow-read=${path}` };

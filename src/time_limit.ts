@@ -2,7 +2,7 @@ import type { HeldDelivery } from "./held_delivery.ts";
 
 /**
  * Limits the time of a task: aborts the signal of its message, and after the grace says that it is
- * over. Nothing is done where there is no limit.
+ * over. Nothing is done if there is no limit.
  *
  * @returns Ends the watch, as the task has ended.
  */

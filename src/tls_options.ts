@@ -11,7 +11,7 @@ export interface TlsOptions {
   caCerts?: readonly string[];
   /** The name that the broker's certificate must carry. Default: the host name. */
   serverName?: string;
-  /** The client's own certificate, in PEM form, where the broker asks for one. It needs `key`. */
+  /** The client's own certificate, in PEM form, if the broker asks for one. It needs `key`. */
   cert?: string;
   /** The private key of `cert`, in PEM form, without a passphrase. It appears in no error. */
   key?: string;

@@ -102,7 +102,7 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
     Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "isPrototypeOf");
 }
 
-/** A whole number within a range, or the default where it is `undefined`. */
+/** A whole number within a range, or the default if it is `undefined`. */
 export function integer(
   name: string,
   value: unknown,
@@ -117,7 +117,7 @@ export function integer(
   return value as number;
 }
 
-/** A duration in milliseconds, or the default where it is `undefined`. */
+/** A duration in milliseconds, or the default if it is `undefined`. */
 export function milliseconds(name: string, value: unknown, min: number, otherwise: number): number {
   return integer(name, value, { min, max: MAX_TIMER_MS, unit: "milliseconds" }, otherwise);
 }
@@ -191,7 +191,7 @@ export function optionalFunction<F extends (...args: any[]) => unknown>(
   return value as F | undefined;
 }
 
-/** A boolean, or the default where it is `undefined`. */
+/** A boolean, or the default if it is `undefined`. */
 export function boolean(name: string, value: unknown, otherwise: boolean): boolean {
   if (value === undefined) return otherwise;
   if (typeof value !== "boolean") refuse(name, value, "true or false");

@@ -9,7 +9,7 @@ export interface SendWatcher {
   abort(send: OpenSend): void;
 }
 
-/** Watches the limits that a send has for itself, until it is settled. Costs nothing where it has none. */
+/** Watches the limits that a send has for itself, until it is settled. Costs nothing if it has none. */
 export function watchSend(send: OpenSend, watcher: SendWatcher): void {
   const { sendTimeoutMs, signal } = send.message;
   if (sendTimeoutMs === undefined && signal === undefined) return;

@@ -1,7 +1,7 @@
 import { Semaphore } from "@std/async/unstable-semaphore";
 import { Fifo } from "./fifo.ts";
 
-/** Works on one unit; returns a promise where that is not done at once. Must not throw or reject. */
+/** Works on one unit; returns a promise if that is not done at once. Must not throw or reject. */
 export type Work<Unit> = (unit: Unit) => Promise<void> | void;
 
 /**

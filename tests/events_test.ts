@@ -33,7 +33,7 @@ Deno.test("TypedEventTarget tells its listeners, each once, in their order", () 
   assertEquals(told, ["first ping 1", "second 1", "second 2"]);
 });
 
-Deno.test("TypedEventTarget heeds once and signal", () => {
+Deno.test("TypedEventTarget honours once and signal", () => {
   const { target } = targetForTest();
   const told: string[] = [];
   const controller = new AbortController();
@@ -47,7 +47,7 @@ Deno.test("TypedEventTarget heeds once and signal", () => {
   assertEquals(told, ["once", "until", "until"]);
 });
 
-Deno.test("TypedEventTarget keeps a listener that was added anew, although an old signal aborts", () => {
+Deno.test("TypedEventTarget keeps a listener that was added again, although an old signal aborts", () => {
   const { target } = targetForTest();
   let told = 0;
   const listener = () => told++;

@@ -192,7 +192,7 @@ Deno.test("Outbox sends again what was unconfirmed, with its id and in its order
   assertEquals(made.lost, [["The test cut the connection", 3]]);
 });
 
-Deno.test("Outbox heeds no confirm or return of a channel that is gone", async () => {
+Deno.test("Outbox ignores every confirm or return of a channel that is gone", async () => {
   await using made = outboxForTest();
   await made.start();
   const first = await made.channel();

@@ -119,7 +119,7 @@ Deno.test("RetryPolicy takes a message whose properties cannot be decoded for on
   const policy = new RetryPolicy(100);
   const unreadable: Delivery = Object.defineProperty(deliveryForTest(), "properties", {
     get: () => {
-      throw new MessageDecodeError("mend the sender");
+      throw new MessageDecodeError("fix the sender");
     },
   });
   assertEquals(policy.nextDelay(deliveryForTest({ properties: { messageId: "a" } })), 100);

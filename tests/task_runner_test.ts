@@ -80,7 +80,7 @@ Deno.test("TaskRunner aborts the signal of a task that takes too long, and takes
   assertEquals([(await run()).kind, stuck], ["reject", []]);
 });
 
-Deno.test("TaskRunner gives up a task that does not heed its signal, until it ends", async () => {
+Deno.test("TaskRunner gives up a task that does not obey its signal, until it ends", async () => {
   const gate = Promise.withResolvers<MessageStatus>();
   const { run, runner, stuck } = runnerForTest(() => gate.promise, {
     taskTimeoutMs: 10,

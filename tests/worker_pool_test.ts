@@ -59,7 +59,7 @@ Deno.test("WorkerPool.withdraw takes back what has not begun", async () => {
   assertEquals(begun, [1]);
 });
 
-Deno.test("WorkerPool.idle resolves when nothing runs or waits, each time anew", async () => {
+Deno.test("WorkerPool.idle resolves when nothing runs or waits, every time again", async () => {
   const { pool, end } = poolForTest(1);
   await pool.idle();
   for (const unit of [1, 2]) {

@@ -1,7 +1,7 @@
 /**
  * Runs Deno with the arguments it is given, whether or not jsr.io can be reached.
  *
- * `deno.json` names its `jsr:` dependencies as they are. Where jsr.io answers, nothing is changed. Where it does not,
+ * `deno.json` names its `jsr:` dependencies as they are. If jsr.io answers, nothing is changed. If it does not,
  * Deno gets a generated configuration that links those packages to the stand-ins in `tools/offline/std`. This file
  * imports nothing but a part of Deno, so that it starts on a machine that can download nothing.
  *
@@ -108,7 +108,7 @@ function withConfig(args: string[], config: string | undefined): string[] {
 }
 
 /**
- * The arguments with which Deno itself does what the launcher would do; `undefined` where it has not been settled yet
+ * The arguments with which Deno itself does what the launcher would do; `undefined` if it has not been settled yet
  * whether jsr.io answers. A child that is started this way is the program, and not a launcher between.
  */
 export function knownArguments(args: readonly string[]): string[] | undefined {

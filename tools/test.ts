@@ -114,7 +114,7 @@ async function runTests(
   }
 }
 
-/** From the first error on, or everything where the runner did not get so far. */
+/** From the first error on, or everything if the runner did not get so far. */
 function failures(text: string): string {
   const start = text.indexOf("\n ERRORS \n");
   return (start === -1 ? text : text.slice(start)).trim();

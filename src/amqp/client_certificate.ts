@@ -5,7 +5,7 @@ import { ConnectionError } from "../errors.ts";
  * Whether TLS failed as the client's own certificate and key cannot be used, and why. The runtimes say little of it, and
  * each in its own words: so both are looked at.
  *
- * @returns `undefined` where nothing is known to be wrong with them.
+ * @returns `undefined` if nothing is known to be wrong with them.
  */
 export async function clientCertificateError(
   cause: unknown,
@@ -34,7 +34,7 @@ async function wrongWith(cert: string, key: string): Promise<string | undefined>
     return `its own certificate, "tls.cert", cannot be read: see what is in it with openssl x509 ` +
       `-noout -text`;
   }
-  // Where the runtime does not know the kind of key, there is no verdict.
+  // If the runtime does not know the kind of key, there is no verdict.
   const ofCertificate = await attempt(() => spki(x509.publicKey));
   const ofKey = await attempt(() => spki(createPublicKey(key)));
   if (ofKey === undefined && ofCertificate !== undefined) {

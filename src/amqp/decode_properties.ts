@@ -28,7 +28,7 @@ const MAX_DEPTH = 256;
 /**
  * Decodes what a header frame holds behind the size of the body.
  *
- * @throws {MessageDecodeError} Where it ends too soon.
+ * @throws {MessageDecodeError} If it ends too soon.
  */
 export function decodeProperties(bytes: Buffer): WireProperties {
   return decoding("properties", () => {
@@ -58,7 +58,7 @@ export function decodeProperties(bytes: Buffer): WireProperties {
 /**
  * Decodes a table of headers.
  *
- * @throws {MessageDecodeError} Where it ends too soon, holds an unknown type or is nested too deep.
+ * @throws {MessageDecodeError} If it ends too soon, holds an unknown type or is nested too deep.
  */
 export function decodeHeaders(table: Buffer): FieldTable {
   return decoding("headers", () => new Reader(table).table(0));
@@ -84,7 +84,7 @@ export function unreadable(what: string, cause: unknown): MessageDecodeError {
 /** The longest expiration that the broker takes; anything else means nothing. */
 const MAX_EXPIRATION_MS = 4_294_967_295;
 
-/** The property `expiration`, which is a text; nothing where it is none that could be sent. */
+/** The property `expiration`, which is a text; nothing if it is none that could be sent. */
 export function readExpiration(text: string): number | undefined {
   return /^[0-9]+$/.test(text) && Number(text) <= MAX_EXPIRATION_MS ? Number(text) : undefined;
 }
@@ -92,7 +92,7 @@ export function readExpiration(text: string): number | undefined {
 /** The largest number below 2^64. */
 const MAX_SECONDS = 2 ** 64 - 2_048;
 
-/** A timestamp; a number of seconds where no `Date` holds it. */
+/** A timestamp; a number of seconds if no `Date` holds it. */
 export function readTimestamp(seconds: number): Date | number {
   return seconds <= MAX_DATE_SECONDS ? new Date(seconds * 1000) : Math.min(seconds, MAX_SECONDS);
 }
@@ -204,14 +204,14 @@ class Reader {
     }
   }
 
-  /** A text, or the bytes where they are no UTF-8. */
+  /** A text, or the bytes if they are no UTF-8. */
   #longText(): string | Uint8Array {
     const bytes = this.longBytes();
     const text = bytes.toString("utf8");
     return isFaithful(text, bytes) ? text : new Uint8Array(bytes);
   }
 
-  /** As {@linkcode timestamp}, but with all digits where a value of a table can have them. */
+  /** As {@linkcode timestamp}, but with all the digits that a value of a table can have. */
   #time(): Date | number | bigint {
     const time = this.timestamp();
     if (typeof time !== "number" || time >= 2 ** 63) return time;

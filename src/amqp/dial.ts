@@ -1,4 +1,4 @@
-/** The stream to the broker, where the program opens it itself: through a unix socket or a proxy. */
+/** The stream to the broker, if the program opens it itself: through a unix socket or a proxy. */
 
 import type { Duplex } from "node:stream";
 import type { Endpoint } from "../endpoints.ts";

@@ -29,7 +29,7 @@ export interface ConnectTarget {
   readonly heartbeatSeconds: number;
   readonly timeoutMs: number;
   readonly connectionName: string | undefined;
-  /** Opens the stream to the broker, where that is not a TCP connection of the driver's own. */
+  /** Opens the stream to the broker, if that is not a TCP connection of the driver's own. */
   readonly dial?: Dial;
 }
 
@@ -56,10 +56,10 @@ export interface Driver {
 
 /** An open connection. */
 export interface DriverConnection {
-  /** The interval of the heartbeats that was agreed on with the broker; 0 where there are none. */
+  /** The interval of the heartbeats that was agreed on with the broker; 0 if there are none. */
   readonly heartbeatSeconds: number;
   openChannel(events: ChannelEvents, options: { confirms: boolean }): Promise<DriverChannel>;
-  /** Closes politely, and destroys the socket where that takes longer than `timeoutMs`. */
+  /** Closes politely, and destroys the socket if that takes longer than `timeoutMs`. */
   close(timeoutMs: number): Promise<void>;
   /** Gives the broker a new password before the old one expires (`connection.update-secret`). */
   updateSecret(secret: string): Promise<void>;
@@ -106,7 +106,7 @@ export interface DecimalValue {
 
 /**
  * A value in a table of headers or arguments. The program gives it and receives it in the same form.
- * Numbers are written as integers of 32 or 64 bits where they are whole, else as doubles; an integer
+ * Numbers are written as integers of 32 or 64 bits if they are whole, else as doubles; an integer
  * of more than 53 bits is received as a `bigint`; a `Date` holds whole seconds, and one that it cannot
  * hold is received as the number of seconds since 1970; a text whose bytes are not UTF-8 is received
  * as a `Uint8Array`.
@@ -134,7 +134,7 @@ export interface MessageProperties {
   readonly contentEncoding?: string;
   /** Whether the broker keeps it on disk (2) or in memory (1). */
   readonly deliveryMode?: 1 | 2;
-  /** 0 to 255; only a queue with `x-max-priority` heeds it. */
+  /** 0 to 255; only a queue with `x-max-priority` honours it. */
   readonly priority?: number;
   /** Ties a reply to its request. */
   readonly correlationId?: string;
@@ -146,7 +146,7 @@ export interface MessageProperties {
   readonly messageId?: string;
   /**
    * When the message was created; the protocol keeps whole seconds. A number of seconds since 1970
-   * only where that is beyond what a `Date` holds, as from a sender that writes microseconds.
+   * only if that is beyond what a `Date` holds, as from a sender that writes microseconds.
    */
   readonly timestamp?: Date | number;
   /** What kind of message it is, in the program's own words. */
@@ -181,7 +181,7 @@ export interface Delivery {
   readonly body: Uint8Array;
   /** The properties, headers apart. */
   readonly properties: MessageProperties;
-  /** The headers; where they cannot be decoded, looking at them throws a `MessageDecodeError`. */
+  /** The headers; if they cannot be decoded, looking at them throws a `MessageDecodeError`. */
   readonly headers: FieldTable;
 }
 
@@ -211,7 +211,7 @@ export interface DriverChannel {
   prefetch(count: number): Promise<void>;
   /** Declares an exclusive queue that goes with the connection, and returns its name. */
   declareTemporaryQueue(queueArguments: FieldTable): Promise<string>;
-  /** Fails with a `QueueNotFoundError` where there is no such queue. */
+  /** Fails with a `QueueNotFoundError` if there is no such queue. */
   checkQueue(queueName: string): Promise<QueueCounts>;
   deleteQueue(queueName: string): Promise<void>;
   bindQueue(queueName: string, exchange: string, bindingKey: string): Promise<void>;

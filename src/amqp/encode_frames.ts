@@ -41,7 +41,7 @@ const LARGE_BYTES = 16_384;
 const MEDIUM_BYTES = 262_144;
 const MEDIUM_FRAME_BYTES = 65_536;
 
-/** Writes a message: its method, its properties and its body. Where it throws, nothing is written. */
+/** Writes a message: its method, its properties and its body. If it throws, nothing is written. */
 export function encodePublish(
   writer: FrameWriter,
   channel: number,

@@ -1,4 +1,4 @@
-/** What the values of a table are, where their types do not tell. */
+/** What the values of a table are, if their types do not tell. */
 
 import type { DecimalValue } from "./driver.ts";
 

@@ -295,7 +295,7 @@ function joined(one: Buffer, other: Buffer): Buffer {
 
 /** It costs the connection, as nobody can say any more which frame belongs to which message. */
 function outOfOrder(what: string): Error {
-  return new Error(`The broker sent ${what} where none was due`);
+  return new Error(`The broker sent ${what} when none was due`);
 }
 
 function deliver(receiver: Receiver, delivery: WireDelivery): void {

@@ -1,6 +1,6 @@
 /**
  * What a socket reads into: the same memory again and again, as new memory for each read costs more
- * than the read. By default a socket takes 64 KiB anew each time, and hands it on as a stream.
+ * than the read. By default a socket takes another 64 KiB each time, and hands it on as a stream.
  */
 
 import { Buffer } from "node:buffer";

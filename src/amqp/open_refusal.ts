@@ -11,7 +11,7 @@ export interface OpenRefusal {
 const CONNECTION_CLOSE = 10 << 16 | 50;
 const NOT_ALLOWED = 530;
 
-/** Reads it from the payload of a method frame; `undefined` where that is of another method. */
+/** Reads it from the payload of a method frame; `undefined` if that is of another method. */
 export function readRefusal(payload: DataView): OpenRefusal | undefined {
   const textAt = 7;
   if (payload.byteLength < textAt || payload.getUint32(0) !== CONNECTION_CLOSE) return undefined;

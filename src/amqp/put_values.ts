@@ -156,7 +156,7 @@ function putValue(bytes: Uint8Array, at: number, value: FieldValue): number {
 }
 
 /**
- * An integer in 32 bits, and in 64 where it needs more. Forms of 8 and 16 bits are defined, but other
+ * An integer in 32 bits, and in 64 if it needs more. Forms of 8 and 16 bits are defined, but other
  * languages' clients read them differently, or fail: one ends a worker of Celery.
  */
 function putNumber(bytes: Uint8Array, at: number, value: number): number {

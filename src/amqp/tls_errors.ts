@@ -35,7 +35,7 @@ const PASSES = ["internalerror", "closenotify", "usercancelled"];
 /**
  * Tells whether an error is of TLS, and what it says.
  *
- * @returns `undefined` where it is of something else.
+ * @returns `undefined` if it is of something else.
  */
 export function tlsError(
   message: string,

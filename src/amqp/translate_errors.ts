@@ -53,7 +53,7 @@ function brokerWords(message: string): string {
 /**
  * Tells in plain words why a connection could not be opened, and what to do about it.
  *
- * @param refusal What the broker closed it with, where that could be read.
+ * @param refusal What the broker closed it with, if that could be read.
  */
 export function connectError(
   error: unknown,
@@ -90,7 +90,7 @@ export function connectError(
   }
   if (/ACCESS[_-]REFUSED/.test(message)) {
     return new AuthenticationError(
-      `${at}: it refused the user name "${endpoint.username}" with the password given: mend ` +
+      `${at}: it refused the user name "${endpoint.username}" with the password given: correct ` +
         `RABBITMQ_USERNAME and RABBITMQ_PASSWORD, or the options (the user guest may log in from ` +
         `localhost only)`,
       causeOf(error),
@@ -111,7 +111,7 @@ export function connectError(
   if (/Expected ConnectionOpenOk; got <ConnectionClose/.test(message)) {
     return new AuthenticationError(
       `${at}: it refused the virtual host "${endpoint.vhost}": it does not exist, or the user ` +
-        `"${endpoint.username}" may not use it: mend RABBITMQ_VHOST or the option "vhost"`,
+        `"${endpoint.username}" may not use it: correct RABBITMQ_VHOST or the option "vhost"`,
       { code: "VHOST", ...causeOf(error) },
     );
   }
@@ -120,16 +120,16 @@ export function connectError(
   }
   // By their codes first: the messages hold the host name, which may hold any word.
   if (code === "ECONNREFUSED") {
-    return make("nothing listens there: start the broker, or mend the host name and port");
+    return make("nothing listens there: start the broker, or correct the host name and port");
   }
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") {
-    return make(`the host name "${endpoint.hostname}" is not known: mend it`);
+    return make(`the host name "${endpoint.hostname}" is not known: correct it`);
   }
   const ofTls = tlsError(words, code, endpoint);
   if (ofTls !== undefined) return make(ofTls.why, ofTls.code);
   if (/Expected ConnectionStart|[Ff]rame|marker|Invalid/.test(message)) {
     return make(
-      `what answers there does not speak AMQP 0-9-1: mend the port (5672 by custom)`,
+      `what answers there does not speak AMQP 0-9-1: correct the port (5672 by default)`,
       "NOT_AMQP",
     );
   }
@@ -182,7 +182,7 @@ const QUEUE_IS_DOWN = /^NOT_FOUND - (home node '|queue '|failed to perform opera
 
 /**
  * What it means for those who were opening a channel that the broker closed the whole connection, as its user has as
- * many channels as it may have; `undefined` where that is not why.
+ * many channels as it may have; `undefined` if that is not why.
  */
 export function userChannelLimit(cause: unknown): ChannelError | undefined {
   const { message, code } = foreign(cause);
@@ -226,7 +226,7 @@ export function channelError(error: unknown): ChannelError | ConnectionError {
     return new ExchangeNotFoundError(
       `Cannot use ${
         exchange === undefined ? "the exchange" : `exchange "${printable(exchange)}"`
-      }: it does not exist (${words}): declare it, or mend the name`,
+      }: it does not exist (${words}): declare it, or correct the name`,
       options,
     );
   }
@@ -243,7 +243,7 @@ export function channelError(error: unknown): ChannelError | ConnectionError {
       `Cannot use ${
         queue === undefined ? "the queue" : `queue "${printable(queue)}"`
       }: it does not exist (${words}): ` +
-        `declare it, or mend the name`,
+        `declare it, or correct the name`,
       options,
     );
   }
@@ -266,7 +266,7 @@ export function channelError(error: unknown): ChannelError | ConnectionError {
   return new ChannelError(`The broker closed the channel: ${words}`, options);
 }
 
-/** What the broker calls an exchange or queue; `undefined` where its words do not tell it for sure. */
+/** What the broker calls an exchange or queue; `undefined` if its words do not tell it for sure. */
 function nameOf(what: "exchange" | "queue", words: string): string | undefined {
   const name = new RegExp(`${what} '([\\s\\S]*)' in vhost '`).exec(words)?.[1];
   return name?.includes("' in vhost '") || name?.includes(`${what} '`) ? undefined : name;

@@ -20,7 +20,7 @@ export class WireDelivery implements Delivery {
   body: Uint8Array = EMPTY_BODY;
   /** How much of the body is still to come. */
   missing = 0;
-  /** What came of the body, where it comes in pieces. */
+  /** What came of the body, if it comes in pieces. */
   #pieces: Pieces | undefined;
   #bytes: Buffer;
   /** Where the exchange is, and behind it the routing key. */
@@ -47,7 +47,7 @@ export class WireDelivery implements Delivery {
     this.missing = bodySize;
   }
 
-  /** Takes a piece of the body, and keeps its memory where it is all of it. */
+  /** Takes a piece of the body, and keeps its memory if it is all of it. */
   addToBody(piece: Buffer): void {
     if (piece.length < this.missing || this.#pieces !== undefined) return this.copyToBody(piece);
     this.missing = 0;
@@ -92,7 +92,7 @@ export class WireDelivery implements Delivery {
 /** Memory is set aside for a body of at most this size; a larger one may be an empty claim. */
 const MOST_SET_ASIDE = 16 * 1024 * 1024;
 
-/** A body that comes in pieces: put together as they come, or in the end where it is very large. */
+/** A body that comes in pieces: put together as they come, or in the end if it is very large. */
 class Pieces {
   #whole: Uint8Array | undefined;
   #parts: Buffer[] = [];

@@ -43,7 +43,7 @@ export class Crew {
   }
 
   /**
-   * Starts them all. Rejects where it is ended meanwhile; then none is left, either.
+   * Starts them all. Rejects if it is ended meanwhile; then none is left, either.
    *
    * @param timeoutMs How long each may take to load its module, now and later.
    * @throws {ConfigurationError} If one cannot be started or cannot load its module; then none is left.
@@ -77,7 +77,7 @@ export class Crew {
     return this.#shortage;
   }
 
-  /** Waits for one that is free; `undefined` where it is not to be waited for any longer. */
+  /** Waits for one that is free; `undefined` if it is not to be waited for any longer. */
   take(): Promise<TaskWorker | undefined> {
     while (this.#free.length > 0) {
       const worker = this.#free.shift()!;

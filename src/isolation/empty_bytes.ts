@@ -1,5 +1,5 @@
 /**
- * Before 2.9 a process of Deno panics where it receives a byte array that is empty, and an empty body
+ * Before 2.9 a process of Deno panics when it receives a byte array that is empty, and an empty body
  * is nothing special. What it receives in its place is an empty `ArrayBuffer`, which no message holds.
  */
 
@@ -19,7 +19,7 @@ export function withEmptyBytes(message: object): WireMessage {
   }) as WireMessage;
 }
 
-/** What is in the value, too, replaced where it has to be; the value itself where nothing has. */
+/** What is in the value, too, replaced if it has to be; the value itself if nothing has. */
 function convert(
   value: unknown,
   isOne: (value: unknown) => boolean,

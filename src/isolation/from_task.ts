@@ -1,7 +1,7 @@
 import type { FromTask, PlainError } from "./wire.ts";
 
 /**
- * What a process tells, or `undefined` where it is something else: a task that has found a way to write
+ * What a process tells, or `undefined` if it is something else: a task that has found a way to write
  * to the channel, and may do nothing else, is not to end the program by that.
  */
 export function readFromTask(value: unknown): FromTask | undefined {

@@ -25,7 +25,7 @@ export interface IsolatedOptions {
 interface Run {
   readonly held: HeldDelivery;
   readonly settle: (outcome: Outcome) => void;
-  /** What becomes of it where its thread or process ends, if that is settled already. */
+  /** What becomes of it when its thread or process ends, if that is settled already. */
   atEnd: Outcome | undefined;
 }
 
@@ -36,7 +36,7 @@ export class IsolatedRunner implements Runner {
   #options: IsolatedOptions;
   #hire: () => TaskWorker;
   #observer: IsolatedObserver;
-  /** Made anew at each start. */
+  /** Made again at each start. */
   #crew: Crew;
   #running = new Map<TaskWorker, Run>();
   /** Outlive the crew: what cannot be stopped runs on when the consumer is started again. */
@@ -173,7 +173,7 @@ function tookTooLong({ taskTimeoutMs, taskGraceMs }: IsolatedOptions, isGone: bo
       `in pieces with an await between them`;
   return new DOMException(
     `The task runs on ${taskGraceMs} ms after its signal was aborted at ${taskTimeoutMs} ms: it ` +
-      `counts as failed; ${what}; heed "message.signal"`,
+      `counts as failed; ${what}; obey "message.signal"`,
     "TimeoutError",
   );
 }

@@ -11,7 +11,7 @@ const LAST_WORDS_MS = 100;
 
 /** How a process ended. */
 export interface ProcessEnd {
-  /** Its exit code, where it ended by itself. */
+  /** Its exit code, if it ended by itself. */
   readonly code: number | null;
   /** The signal that ended it, such as `"SIGKILL"`. */
   readonly signal: string | null;
@@ -46,12 +46,12 @@ export class ProcessChannel {
     this.ended = this.#ends();
   }
 
-  /** Says something to the process; in vain where it is about to end. */
+  /** Says something to the process; in vain if it is about to end. */
   send(message: ToTask): void {
     if (this.#child.connected) this.#child.send(message, () => {});
   }
 
-  /** Closes the channel, whereupon the process ends; it is killed where it takes too long. */
+  /** Closes the channel, whereupon the process ends; it is killed if it takes too long. */
   close(): void {
     if (this.#child.connected) this.#child.disconnect();
   }

@@ -15,11 +15,11 @@ export interface TaskPermissionsByName {
   readonly write?: boolean | readonly string[];
   /** Names of variables of the environment. */
   readonly env?: boolean | readonly string[];
-  /** Programs. Whoever may run programs may do anything that they can. */
+  /** Programs. A task that may run programs may do anything that they can. */
   readonly run?: boolean | readonly string[];
   /** Kinds of information about the system, such as `"hostname"`. */
   readonly sys?: boolean | readonly string[];
-  /** Files of dynamic libraries. Whoever may load those may do anything that they can. */
+  /** Files of dynamic libraries. A task that may load those may do anything that they can. */
   readonly ffi?: boolean | readonly string[];
   /**
    * Hosts to import modules from, such as `"esm.sh:443"`, beside that of the task module. Left out:

@@ -13,7 +13,7 @@ export interface TaskWorker {
   /**
    * Works on one message; only after `ready`, and only when the one before is done.
    *
-   * @returns What becomes of the message. Rejects with why it ended, where it ends before that.
+   * @returns What becomes of the message. Rejects with why it ended, if it ends before that.
    */
   run(message: WireMessage): Promise<WireOutcome>;
   /** Aborts the signal of the message that is worked on, if there is one. */

@@ -30,7 +30,7 @@ export class ThreadWorker implements TaskWorker {
   #worker: Worker;
   /** Its own channel: that of the worker takes six times as long. */
   #port: MessagePort;
-  /** Why it ends, where that is known before it has ended. */
+  /** Why it ends, if that is known before it has ended. */
   #why: Error | undefined;
   /** What is wrong with the module. */
   #unusable: Error | undefined;

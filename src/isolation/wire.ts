@@ -31,7 +31,7 @@ export interface WireMessage {
   readonly headers: Readable<FieldTable>;
 }
 
-/** What becomes of a message, and why where its task failed without saying so itself. */
+/** What becomes of a message, and why if its task failed without saying so itself. */
 export interface WireOutcome {
   readonly kind: "ack" | "retry" | "reject";
   readonly failure?: PlainError;
@@ -44,7 +44,7 @@ export type ToTask =
   /** Comes first, and once. */
   | { readonly kind: "load"; readonly href: string }
   | { readonly kind: "run"; readonly message: WireMessage }
-  /** Heeded while a message is worked on. */
+  /** Obeyed while a message is worked on. */
   | { readonly kind: "abort"; readonly reason: PlainError };
 
 /** What a thread or process tells. */

@@ -381,7 +381,7 @@ test("FrameReader throws where frames are out of order, as no message can be tol
   for (const [what, frames] of Object.entries(violations)) {
     const { source } = sourceForTest(way);
     const error = assertThrows(() => source.arrive(frames.flat()), Error);
-    assertEquals(error.message, `The broker sent ${what.trim()} where none was due`);
+    assertEquals(error.message, `The broker sent ${what.trim()} when none was due`);
     assertEquals(source.told, []);
   }
 });
@@ -392,7 +392,7 @@ test("FrameReader throws where a large piece of a body is too much, and keeps no
   source.arrive([...deliver(1, longlong(1)), ...header(1, 9_000), ...frame(3, 1, Array(5_000))]);
   const more = frame(3, 1, Array(5_000));
   const error = assertThrows(() => source.arrive([...more, ...HEARTBEAT]), Error);
-  assertEquals(error.message, "The broker sent more of a body where none was due");
+  assertEquals(error.message, "The broker sent more of a body when none was due");
   assertEquals([source.told.length, source.rest.length], [0, 0]);
 });
 

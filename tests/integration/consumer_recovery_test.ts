@@ -182,7 +182,7 @@ Deno.test("Consumer tells that its queue was deleted, and consumes again once th
 });
 
 Deno.test({
-  name: "Consumer makes its temporary queue anew when that was deleted",
+  name: "Consumer makes its temporary queue again when that was deleted",
   ignore: notOurs,
   fn: async () => {
     await using made = await topology();

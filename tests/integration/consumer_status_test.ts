@@ -198,7 +198,7 @@ for (const read of ["text", "json"] as const) {
     const warnings = lines.filter(({ level }) => level === "warn");
     assertEquals(warnings.length, 2);
     for (const { message, data: [told] } of warnings) {
-      assertMatch(message, /^a message was rejected: it is dead-lettered where its queue says so/);
+      assertMatch(message, /^a message was rejected: it is dead-lettered if its queue says so/);
       const { reason, ...others } = told as ConsumerEventMap["settled"];
       assertEquals(others, {
         messageId: undefined,

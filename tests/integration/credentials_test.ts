@@ -6,7 +6,7 @@ import { topology } from "../support/topology.ts";
 import { brokerUser } from "../support/users.ts";
 
 Deno.test({
-  name: "Connection logs in anew with the password that holds by then",
+  name: "Connection logs in again with the password that holds by then",
   ignore: notOurs,
   fn: async () => {
     await using made = await topology();

@@ -10,7 +10,7 @@ for (const kind of KINDS) {
   Deno.test(`taskTimeoutMs aborts the signal in a ${kind}; what the task returns in its grace counts`, async () => {
     await using made = await topology();
     const queueName = await made.queue();
-    await made.fill(queueName, ["heed 20"]);
+    await made.fill(queueName, ["obey 20"]);
     await using connection = connectionForTest();
     const times = { taskTimeoutMs: 100, taskGraceMs: 60_000 };
     const consumer = isolatedConsumer(kind, { connection, queueName, ...times });

@@ -16,7 +16,7 @@ const OBEYS = dataModule(`
     const text = message.text();
     if (text === "busy") { log("busy"); while (true); }
     if (text === "allocate") { const all = []; while (true) all.push(new Array(100_000).fill({})); }
-    if (text === "heed") {
+    if (text === "obey") {
       await new Promise((resolve) => message.signal.addEventListener("abort", resolve));
       return MessageStatus.FAIL_DO_NOT_RETRY;
     }
@@ -53,7 +53,7 @@ Deno.test("A process whose task overruns is killed and replaced, and the message
   const failures = failuresOf(consumer);
   await consumer.start();
   const [first] = taskProcesses();
-  await made.fill(queueName, ["busy", "busy", "done", "heed"]);
+  await made.fill(queueName, ["busy", "busy", "done", "obey"]);
   await eventually("two have failed", () => failures.length === 2);
   for (const failure of failures) assertMatch(failure, /^retry The task runs on 500 ms after/);
   assertEquals(consumer.health().status, "up");

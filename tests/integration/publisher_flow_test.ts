@@ -30,7 +30,7 @@ Deno.test("Publisher.ready is pending while the window is full, and resolves whe
   await Promise.all(sends);
 });
 
-Deno.test("Publisher.ready keeps one who heeds it within every limit", async () => {
+Deno.test("Publisher.ready keeps one who awaits it within every limit", async () => {
   await using made = await topology();
   const queue = await made.queue();
   await using wiretap = startWiretap();

@@ -1,4 +1,4 @@
-/** The end of a publisher, and its beginning anew. */
+/** The end of a publisher, and its beginning again. */
 
 import { assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
 import {

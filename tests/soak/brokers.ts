@@ -28,7 +28,7 @@ const FILES = {
   "advanced.config": "[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 10000}]}].\n",
 };
 
-/** How long a single answer of a broker is waited for before it is asked anew. */
+/** How long a single answer of a broker is waited for before it is asked again. */
 const ANSWER_MS = 3_000;
 
 async function serverOf(version: "3" | "4", log: (line: string) => void): Promise<Server> {
@@ -201,7 +201,7 @@ export class Brokers implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // One that is paused would not heed the request to end.
+    // One that is paused would not obey the request to end.
     for (const node of this.nodes) node.resume();
     for (const node of [...this.nodes].reverse()) await node.stop();
   }

@@ -24,7 +24,7 @@ export async function install(...packages: string[]): Promise<void> {
   }
 }
 
-/** Debian's own way to say that an installation must start no service; left alone where the machine has a policy. */
+/** Debian's own way to say that an installation must start no service; left alone if the machine has a policy. */
 async function forbidServices(): Promise<() => Promise<void>> {
   try {
     await Deno.writeTextFile(SERVICE_POLICY, "#!/bin/sh\nexit 101\n", {

@@ -14,7 +14,7 @@ export function controls(control: Control): Required<Pick<Broker, "ctl" | "evalu
 /** How often a node that is running may turn a caller away before that counts. */
 const ATTEMPTS = 5;
 
-/** Asks again where the node did not take the call: then it has done nothing. */
+/** Asks again if the node did not take the call: then it has done nothing. */
 async function connecting(call: () => Promise<string>): Promise<string> {
   for (let attempt = 1;; attempt++) {
     try {

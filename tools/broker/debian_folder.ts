@@ -5,7 +5,7 @@ import type { Server } from "./server.ts";
 import type { Log } from "./types.ts";
 
 /**
- * A current RabbitMQ 4 where no Docker is: a minimal Debian in a git-ignored folder, whose server is run by `chroot`.
+ * A current RabbitMQ 4 if there is no Docker: a minimal Debian in a git-ignored folder, whose server is run by `chroot`.
  */
 
 const BROKERS = fileURLToPath(new URL("../../.brokers", import.meta.url));

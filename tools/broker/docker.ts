@@ -76,7 +76,7 @@ export async function startContainer(
     await container.stdin.close().catch(() => {}); // It has ended already.
     await Promise.race([ended, delay(GRACE_MS, { signal: grace.signal }).catch(() => {})]);
     grace.abort();
-    // The client may have been killed where its container lives on.
+    // The client may have been killed although its container lives on.
     await run(["docker", "rm", "--force", "--volumes", name]);
     await ended;
   };

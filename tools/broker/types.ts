@@ -6,7 +6,7 @@ export interface Control {
   readonly ctl: readonly string[];
   /** Evaluates the Erlang expression on its standard input, many times faster than `rabbitmqctl eval`. */
   readonly evaluate: readonly string[];
-  /** The whole environment of both, or nothing where the caller's own is right. */
+  /** The whole environment of both, or nothing if the caller's own is right. */
   readonly environment?: Readonly<Record<string, string>>;
 }
 

@@ -51,7 +51,7 @@ export default defineTask(async (message) => {
     case "wait":
       await pause(Number(argument), message.signal);
       break;
-    case "heed":
+    case "obey":
       await untilAborted(message, Number(argument));
       return MessageStatus.FAIL_DO_NOT_RETRY;
     case "hold":
