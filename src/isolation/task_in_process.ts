@@ -20,9 +20,9 @@ export interface TaskInProcess {
   /**
    * What the processes may do: `"none"`, `"inherit"`, or an object that names it. The task module can
    * be loaded in any case, with what it imports, but for one thing: static imports from web servers
-   * other than its own, JSR's and the library's need `taskPermissions.import`; with `"inherit"`, those that Deno allows by default need
-   * nothing. The processes may be
-   * given more than the program has itself: a program that may run Deno may run it with any permission.
+   * other than its own, JSR's and the library's need `taskPermissions.import`. With `"inherit"` those
+   * that Deno allows by default need nothing. The processes may be given more than the program has
+   * itself: a program that may run Deno may run it with any permission.
    *
    * `"inherit"` gives them what the program holds without restriction. What it holds only in part, such
    * as by `--allow-net=example.com` or with a `--deny-…`, is not passed on: name that here.
