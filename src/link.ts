@@ -51,7 +51,10 @@ export interface LinkObserver {
 /** How long a link that nobody uses any more stays open, so that a new user finds it. */
 const LINGER_MS = 5_000;
 
-/** How long the others may take to come back, and the broker to count out a channel that is closed. */
+/**
+ * How long the others may take to come back, and the broker to count a channel in or out: it does so a
+ * little after its answer, and nothing tells when.
+ */
 const SETTLED_MS = 200;
 
 interface Waiter {
