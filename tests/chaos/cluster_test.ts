@@ -1,4 +1,4 @@
-/** Three nodes and a quorum queue: one of them goes. */
+/** Three nodes, and a queue: one of them goes. */
 
 import { assert, assertEquals } from "@std/assert";
 import { type Connection, Consumer, Publisher } from "../../mod.ts";
@@ -160,3 +160,66 @@ Deno.test({
     }
   },
 });
+
+interface Absence {
+  readonly what: string;
+  /** What the consumer says of it. */
+  readonly says: RegExp;
+  leave(home: PrivateNode): Promise<unknown>;
+  comeBack(home: PrivateNode): Promise<unknown>;
+}
+
+const ABSENCES: Absence[] = [
+  {
+    what: "kill -9",
+    // RabbitMQ 4 looks for the queue for more than a minute before it answers 404, "failed to perform
+    // operation on queue … due to timeout".
+    says: isVersion4 ? /within 2000 ms|due to timeout/ : /home node .* is down or inaccessible/,
+    leave: (home) => home.kill(),
+    comeBack: (home) => home.start(),
+  },
+  {
+    what: "rabbitmqctl stop_app",
+    says: /process is stopped by supervisor|is down or inaccessible/,
+    leave: (home) => home.ctl("stop_app"),
+    comeBack: (home) => home.ctl("start_app"),
+  },
+];
+
+for (const { what, says, leave, comeBack } of ABSENCES) {
+  Deno.test({
+    name: `22 ${what} on the node of a classic queue: a consumer that starts meanwhile waits`,
+    ignore,
+    fn: async () => {
+      await whole();
+      const [other, home] = nodes;
+      const queue = await declareQueue(home.url);
+      for (const node of nodes) await writeDeclarations(node);
+      await using connection = connectionForTest({
+        url: other.url,
+        reconnect: QUICK,
+        connectTimeoutMs: 2_000,
+        startTimeoutMs: 600_000,
+      });
+      const task = collector();
+      const consumer = new Consumer({ connection, queueName: queue, taskFunction: task });
+      await leave(home);
+      const starting = consumer.start();
+      starting.catch(() => {});
+      try {
+        await eventually(
+          `it says why it waits (${says})`,
+          () => says.test(consumer.health().reason ?? ""),
+        );
+      } finally {
+        await comeBack(home);
+      }
+      await starting;
+      assertEquals(consumer.health().status, "up");
+      const publisher = new Publisher({ connection, ...PATIENT });
+      await publisher.start();
+      await Promise.all(sendNumbers(publisher, queue, 0, 20));
+      await task.waitForAll(20);
+    },
+  });
+}
