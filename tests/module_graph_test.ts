@@ -1,37 +1,8 @@
 /** What a program loads with the library, and what it loads no sooner than it uses it. */
 
 import { assert, assertEquals } from "@std/assert";
+import { graphOf, loadedWith } from "./support/module_graph.ts";
 import { LIBRARY } from "./support/small_programs.ts";
-import { launch } from "../tools/launch.ts";
-
-interface Dependency {
-  readonly code?: { readonly specifier?: string };
-  readonly isDynamic?: boolean;
-}
-
-interface Graph {
-  readonly modules: readonly {
-    readonly specifier: string;
-    readonly dependencies?: readonly Dependency[];
-  }[];
-}
-
-async function graphOf(module: string): Promise<Graph> {
-  const child = launch(["info", "--json", module], { stdout: "piped", stderr: "piped" });
-  return JSON.parse(new TextDecoder().decode((await child.output()).stdout));
-}
-
-/** What is loaded with a module: all that it imports, and what that imports in turn. */
-function loadedWith(graph: Graph, specifier: string, loaded = new Set<string>()) {
-  if (loaded.has(specifier)) return loaded;
-  loaded.add(specifier);
-  const { dependencies = [] } = graph.modules.find((module) => module.specifier === specifier) ??
-    {};
-  for (const { code, isDynamic } of dependencies) {
-    if (code?.specifier !== undefined && !isDynamic) loadedWith(graph, code.specifier, loaded);
-  }
-  return loaded;
-}
 
 const isIsolation = (specifier: string) =>
   specifier.startsWith(`${LIBRARY}/src/isolation/`) ||

@@ -618,9 +618,10 @@ Deno.test("a connection that is blocked as it opens counts as blocked", async ()
     return true;
   });
   await using made = outboxOn(server);
-  await made.outbox.start(5_000);
-  assertEquals(made.outbox.health().status, "blocked");
+  const started = made.outbox.start(30_000);
+  await eventually("it is blocked", () => made.outbox.health().status === "blocked");
   server.client.call(0, "connection.unblocked");
+  await started;
   await eventually("it is up", () => made.outbox.health().status === "up");
 });
 

@@ -284,7 +284,7 @@ Deno.test("examples: each is covered here, is short, and says how to start it", 
       ),
     );
     for (const [, specifier] of source.matchAll(/ from "([^"]+)"/g)) {
-      assertMatch(specifier, /^(@lapinmq\/lapinmq|@std\/\w+|\.\/support\/\w+\.ts)$/);
+      assertMatch(specifier, /^(@lapinmq\/lapinmq|@std\/\w+(\/\w+)?|\.\/support\/\w+\.ts)$/);
     }
   }
 });

@@ -1,7 +1,7 @@
 /** A `docker` of our own, which runs the command of its container on this machine, where no engine is. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { launch, ROOT } from "../../tools/launch.ts";
+import { launch } from "../../tools/launch.ts";
 import { eventually } from "../support/eventually.ts";
 
 const ignore = Deno.build.os === "windows"; // The stand-in is a script, and the container has no shell.
@@ -44,7 +44,7 @@ for await (const socket of Deno.listen({ hostname: "127.0.0.1", port: Number(por
 
 /** Starts a container, and stops it when its own standard input ends. */
 const PROGRAM = `
-import { startContainer } from "${new URL("tools/broker/docker.ts", `file://${ROOT}`)}";
+import { startContainer } from "${import.meta.resolve("../../tools/broker/docker.ts")}";
 const broker = await startContainer({ image: "rabbitmq:4", log: () => {} });
 console.log(broker.origin);
 await Deno.stdin.readable.pipeTo(new WritableStream());
