@@ -116,8 +116,9 @@ export interface ConnectionOptions {
   /** The delays between attempts to reconnect. */
   reconnect?: ReconnectOptions;
   /**
-   * The name that the broker shows for the connections, at most 1000 bytes. Default: `lapinmq` with the
-   * file that the program began with, such as `lapinmq (worker.ts)`, and no folder.
+   * The name that the broker shows for the connections, at most 1000 bytes. Default: `lapinmq`,
+   * the file that the program began with, without its folder, and its process id, such as
+   * `lapinmq worker.ts 1234`.
    */
   connectionName?: string;
   /**

@@ -177,6 +177,11 @@ export function denoExecutable(): string | undefined {
   }
 }
 
+/** The id of the program's process, if there is one. */
+export function processId(): number | undefined {
+  return globalThis.Deno?.pid;
+}
+
 /** The URL of the module that the program began with. */
 export function mainModule(): string | undefined {
   return globalThis.Deno?.mainModule;
