@@ -1,4 +1,4 @@
-import { amqplibDriver } from "./amqp/amqplib_driver.ts";
+import { defaultDriver } from "./amqp/default_driver.ts";
 import type { Driver } from "./amqp/driver.ts";
 import type { ResolvedConnectionOptions } from "./connection_options.ts";
 import { Deadline } from "./deadline.ts";
@@ -23,7 +23,7 @@ export class ConnectionCore {
   readonly loop: LoopWatch;
   #users = new Set<ConnectionUser>();
 
-  constructor(options: ResolvedConnectionOptions, driver: Driver = amqplibDriver) {
+  constructor(options: ResolvedConnectionOptions, driver: Driver = defaultDriver) {
     this.options = options;
     this.links = { publish: new Link(driver, options), consume: new Link(driver, options) };
     this.loop = new LoopWatch(options.heartbeatSeconds);

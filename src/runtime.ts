@@ -177,6 +177,15 @@ export function denoExecutable(): string | undefined {
   }
 }
 
+/**
+ * What a file holds. `node:fs` is not imported for it: that takes as long as all of this library.
+ *
+ * @throws {Error} With the `code` of the system, such as `ENOENT`, if it cannot be read.
+ */
+export function readFileAsText(path: string): string {
+  return globalThis.Deno.readTextFileSync(path);
+}
+
 /** The id of the program's process, if there is one. */
 export function processId(): number | undefined {
   return globalThis.Deno?.pid;

@@ -1,5 +1,4 @@
-import { readFileSync } from "node:fs";
-import { mayReadFile } from "./runtime.ts";
+import { mayReadFile, readFileAsText } from "./runtime.ts";
 
 /** What a file holds, or why that cannot be had, and what to do about it. */
 export type TextFile =
@@ -12,7 +11,7 @@ export function readTextFile(path: string): TextFile {
     return { problem: "may not be read", advice: `run with --allow-read=${path}` };
   }
   try {
-    return { text: readFileSync(path, "utf8") };
+    return { text: readFileAsText(path) };
   } catch (error) {
     const { code } = error as { code?: unknown };
     const problem = code === "ENOENT" ? "does not exist" : `cannot be read (${code ?? "no code"})`;

@@ -26,3 +26,13 @@ Deno.test("mod.ts names what threads and processes take, for whoever caches or b
     assert(specifiers.includes(`${LIBRARY}/src/isolation/${name}.ts`), name);
   }
 });
+
+Deno.test("mod.ts loads amqplib with the first connection, and names it for whoever caches or bundles it", async () => {
+  const graph = await graphOf("mod.ts");
+  const isOfAmqplib = (specifier: string) =>
+    specifier.startsWith("npm:") || specifier.includes("/src/amqp/amqplib");
+  const loaded = [...loadedWith(graph, `${LIBRARY}/mod.ts`)];
+  assertEquals(loaded.filter(isOfAmqplib), []);
+  const named = graph.modules.filter(({ specifier }) => isOfAmqplib(specifier));
+  assert(named.length > 2, `${named.length} modules`);
+});
