@@ -233,7 +233,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "Connection is shown by the broker with the file of its program, which needs no permission",
+  name:
+    "Connection is shown by the broker with the file and process of its program, which needs no permission",
   ignore: notOurs,
   fn: async () => {
     const source = `
@@ -241,11 +242,11 @@ Deno.test({
       const connection = new Connection({ url: ${JSON.stringify(broker.url)} });
       const publisher = new Publisher({ connection });
       await publisher.start();
-      console.log("file", import.meta.url.split("/").at(-1), "started");`;
+      console.log("file", import.meta.url.split("/").at(-1), Deno.pid, "started");`;
     const flags = [`--allow-net=${broker.hostname}:${broker.port}`];
     await using running = await program(source, { flags });
     await running.waitFor("started\n");
-    const [, file] = running.output.stdout.split(" ");
-    assertEquals((await openAtBroker(`lapinmq (${file})`)).connections.length, 1);
+    const [, file, pid] = running.output.stdout.split(" ");
+    assertEquals((await openAtBroker(`lapinmq ${file} ${pid}`)).connections.length, 1);
   },
 });
